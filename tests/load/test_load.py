@@ -6,15 +6,16 @@ import json
 
 import pytest
 
+from jaragua.coordinator.run import waits_for_more
 from jaragua.experiments.load import __main__ as load
 from jaragua.experiments.load.packets import connect, publish, subscribe
 
 
-@pytest.mark.parametrize(("nodes", "each", "aggregators"), [(20, 1, 0), (2, 8, 2)])
+@pytest.mark.parametrize(("nodes", "each", "aggregators"), [(20, 1, 0), (2, 8, 2), (20, 30, 0)])
 def test_no_update_is_lost_and_all_figures_are_told(
     capsys: pytest.CaptureFixture[str], nodes: int, each: int, aggregators: int
 ) -> None:
-    """R19.1, R30: every update that a device was told of is in the database."""
+    """R19.1, R30: every update that a device was told of is in the database. M16.9: also where reading has pauses."""
     arguments = ["--nodes", f"{nodes}", "--each", f"{each}", "--rounds", "2", "--ceiling-seconds", "0.3"]
     assert load.main([*arguments, "--model", "sine", "--aggregators", f"{aggregators}", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -23,6 +24,13 @@ def test_no_update_is_lost_and_all_figures_are_told(
     assert (run["updates"], run["lost"], run["other_answers"]) == (2 * nodes * each, 0, 0)
     assert run["aggregators"] == aggregators
     assert run["committed_a_second"] > 0
+
+
+def test_r19_4_a_group_waits_only_while_many_more_updates_are_missing() -> None:
+    assert waits_for_more(waiting=0, missing=5000)
+    assert not waits_for_more(waiting=256, missing=5000)  # it is full
+    assert not waits_for_more(waiting=100, missing=356)  # a round's last updates wait for nobody
+    assert not waits_for_more(waiting=100, missing=0)  # of a small round
 
 
 def test_an_update_that_is_not_in_the_database_is_lost() -> None:

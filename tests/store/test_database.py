@@ -352,3 +352,22 @@ def test_of_initialisations_only_the_newest_has_the_moments_of_the_server_optimi
     changed(store.place, f"UPDATE initialisations SET moments = {zeros} WHERE rounds_done = 2")
     with pytest.raises(StoreError, match="the server optimiser's state after 2 rounds is not what was written"):
         store.initialisation("run-1")
+
+
+def test_r31_5_many_rows_are_few_statements_and_all_or_none(tmp_path: Path) -> None:
+    """Of a new file pages of 16 KiB; one bad row in the second of three statements leaves nothing of the others."""
+    with Store(tmp_path / "run.sqlite") as store:
+        store.create_run(RECORD, INITIAL)
+        names = [f"board-{number}" for number in range(150)]
+        store.open_round("run-1", 1, names, [Assignment(1, name, 1, "gateway-1", 5) for name in names])
+        assert store._rows("PRAGMA page_size") == [(16_384,)]
+        updates = [update(name) for name in names]
+        with pytest.raises(StoreError):
+            store.add_updates("run-1", [*updates[:100], update("board-7"), *updates[100:]])
+        assert store.stored_keys("run-1") == {}
+        statements: list[str] = []
+        store._backend._connection.set_trace_callback(statements.append)  # type: ignore[union-attr]
+        store.add_updates("run-1", updates)
+        assert sum(one.startswith("INSERT") for one in statements) == 2 + 150 % 64
+        assert store.stored_keys("run-1") == {(1, name): 1 for name in names}
+        assert sorted(one.device for one in store.updates("run-1", 1)) == sorted(names)

@@ -27,7 +27,7 @@ from jaragua.coordinator.rounds.validation import Expected, Verdict
 from jaragua.coordinator.selection import selection_of
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.coordinator.weights.formats import ARCHITECTURE, Formats
-from jaragua.coordinator.weights.learned import RoundBase, rows_of
+from jaragua.coordinator.weights.learned import RoundBase, SumsAsked, rows_of
 from jaragua.coordinator.weights.model_version import ModelVersion, ModelVersionMaker
 from jaragua.coordinator.weights.publication import Hashes, ModelPublisher
 from jaragua.coordinator.weights.update_check import UpdateCheck, codec_of
@@ -47,6 +47,8 @@ from jaragua_models import NamesDevices
 #: Blobs of rounds before the last that a kill can have left on the broker.
 _BLOBS_LEFT_BEHIND = 3
 _MS_BETWEEN_WAITING = 1000
+#: R31.6: encoded before the event loop has its turn.
+_COMMANDS_AT_ONCE = 256
 #: Own work shorter than this is not told from the devices' time.
 _OWN_TIME_MS = 50
 #: P3: answers to updates that cannot be stored.
@@ -129,8 +131,13 @@ class Driver:
         self._works: dict[int, ClientWork] = {}
         self._commands: tuple[int, messages.Template] | None = None
         """The newest round whose train-commands were encoded, and what they have in common."""
+        self._commands_waiting: list[tuple[Assignment, int]] = []
+        """Commands that are to be sent, and their deadlines in Unix milliseconds."""
+        self._unwritten: list[tuple[dict[str, Any], list[str]]] = []
+        """Figures of rounds that the files beside the database do not have, and the devices that count in each."""
         self._worker = ThreadPoolExecutor(1, "jaragua-store")
         self._exclusions = ExclusionCounter()
+        self._sums_asked = SumsAsked()
         self._private = PrivateRounds(config, record.run, folder.store, codec.plan, strategy)
         self._selection = selection_of(config, codec.model)
         self._current = self._store.initialisation(record.run)
@@ -175,6 +182,7 @@ class Driver:
         # Before any device is ready: a node that was given no model learns it from here.
         fleet.publish_run(self._run_state(self._next_round, 0, "training"))
         self._perform(self.machine.start(self._picked(fleet.roster.present()), monotonic_ms()))
+        self._finish()
         self._tell_waiting()
 
     def handle(self, event: PresenceChanged) -> None:
@@ -184,6 +192,7 @@ class Driver:
             self._perform(self.machine.devices(changes, monotonic_ms()))
             if self._private.exchange is not None:
                 self._carry_out([one for change in changes for one in self._private.connected(change.device)])
+            self._finish()
             self._tell_waiting()
 
     async def take_in(self, updates: Sequence[Arrived]) -> None:
@@ -194,8 +203,10 @@ class Driver:
         with self._own_time():
             self._take_answers([one for one in updates if self._private.takes(one.header)])
             left = [one for one in updates if not self._private.takes(one.header)]
+            await self._finish_in_slices()
             while left and not self.finished:
                 left = await self._take_in_some(left)
+                await self._finish_in_slices()
 
     def ask_again_soon(self) -> None:
         """R30.5: at the next `tick`, as the store may be the worker's now."""
@@ -211,6 +222,7 @@ class Driver:
             if self._asks_again:
                 self._asks_again = False
                 self._perform(self.machine.ask_again())
+            self._finish()
             self._tell_waiting()
 
     def _picked(self, present: dict[str, str]) -> dict[str, str]:
@@ -231,6 +243,7 @@ class Driver:
         self._worker.shutdown(wait=True)  # a transaction that has begun ends before anyone else uses the store
         if self._fleet is None:
             return
+        self._write_files()
         phase = "finished" if self.finished else "stopped"
         self._store.set_status(self._record.run, "finished" if self.finished else "stopped")
         self._folder.write_summary()
@@ -285,13 +298,33 @@ class Driver:
             case machine.Announce(number, deadline_ms):
                 self._broker.publish_run(self._run_state(number, deadline_ms, "training"))
             case machine.Command(assignment, deadline_ms):
-                self._command(assignment, _to_unix_ms(deadline_ms))
+                self._commands_waiting.append((assignment, _to_unix_ms(deadline_ms)))
             case machine.Acknowledge():
-                self._acknowledge(action)
+                self._broker.acknowledge([action])
             case machine.CloseRound(number):
                 self._close_or_sum(number)
             case machine.GiveUp(message, hint, missing):
                 raise RunError(message + self._why_missing(missing), self._about_unfit() + hint)
+
+    def _finish(self) -> None:
+        """What follows from actions and is not written down: commands, then the files beside the database."""
+        self._send_commands(len(self._commands_waiting))
+        self._write_files()
+
+    async def _finish_in_slices(self) -> None:
+        """R31.6: the same; devices work on the first commands while the last are encoded, and while files are written.
+
+        The updates that are awaited are known by now.
+        """
+        while self._commands_waiting:
+            self._send_commands(_COMMANDS_AT_ONCE)
+            await asyncio.sleep(0)
+        self._write_files()
+
+    def _send_commands(self, most: int) -> None:
+        now, self._commands_waiting = self._commands_waiting[:most], self._commands_waiting[most:]
+        for assignment, deadline in now:
+            self._command(assignment, deadline)
 
     @property
     def _broker(self) -> Fleet:
@@ -322,7 +355,10 @@ class Driver:
         if kept:
             await self._worked(lambda: self._store.add_updates(self._record.run, kept))
             self._broker.forget_missing(self._record.run, ((one.device, one.round_number) for one in kept))
-        self._perform([one for one in actions if not isinstance(one, machine.Keep)])
+        self._broker.acknowledge(one for one in actions if isinstance(one, machine.Acknowledge))
+        others = [one for one in actions if not isinstance(one, machine.Keep | machine.Acknowledge)]
+        if others:
+            self._perform(others)
         return list(updates[taken:])
 
     async def _worked(self, work: Callable[[], T]) -> T:
@@ -333,7 +369,10 @@ class Driver:
         actions = self.machine.update(arrived.node, arrived.header, arrived.blob, arrived.payload_bytes, content)
         if not actions:
             return []
-        verdict = next(action.verdict for action in actions if isinstance(action, machine.Acknowledge))
+        answer = actions[1] if isinstance(actions[0], machine.Keep) else actions[0]
+        if not isinstance(answer, machine.Acknowledge):
+            raise TypeError(f"{answer} does not answer an update")
+        verdict = answer.verdict
         if verdict.result != "stored" and not self._may_refuse(arrived, verdict):
             return []
         self._tell_checked(arrived, verdict)
@@ -371,13 +410,6 @@ class Driver:
             self._broker.rejections.add(Reason.FLOOD, where, "more updates that cannot be stored than are answered")
             return False
         return True
-
-    def _acknowledge(self, action: machine.Acknowledge) -> None:
-        header, verdict = action.header, action.verdict
-        ack = messages.UpdateAck(
-            header.run, header.round, header.device, header.attempt, verdict.result, verdict.reason
-        )
-        self._broker.acknowledge(action.node, ack)
 
     # ---- a secure sum ----
 
@@ -458,7 +490,9 @@ class Driver:
 
     def _start(self) -> RoundBase:
         exponent = self._config.round.staleness_exponent
-        return RoundBase(self._current.vector, self._publisher.base_of, exponent, self._work.local_layers)
+        return RoundBase(
+            self._current.vector, self._publisher.base_of, exponent, self._work.local_layers, self._sums_asked
+        )
 
     def _bases(self, number: int) -> Bases:
         """Hashes of what the devices of a round start from; there is no float32 form of a difference (M10)."""
@@ -495,11 +529,18 @@ class Driver:
         finished = number == self._record.rounds
         stored = self._publisher.record_of(start, number)
         self._store.close_round(self._record.run, number, metrics, self._current, stored, finished=finished)
-        self._folder.append_metrics(metrics, (one.device for one in updates))
-        self._folder.write_latest(self._record, self._codec.arrays)
+        self._unwritten.append((metrics, [one.device for one in updates]))
         for device, reason in excluded.items():
             self._on_event(events.UpdateExcluded(number, device, reason))
         self._on_event(events.RoundFinished(number, self._record.rounds, metrics))
+
+    def _write_files(self) -> None:
+        """Of rounds that are closed: the line, the weights and the summary. They may lag behind the database (R16)."""
+        unwritten, self._unwritten = self._unwritten, []
+        for metrics, devices in unwritten:
+            self._folder.append_metrics(metrics, devices)
+        if unwritten:
+            self._folder.write_latest(self._record, self._codec.arrays)
 
     def _rejected_since_last_round(self) -> dict[str, int]:
         """P2: numbers by reason."""

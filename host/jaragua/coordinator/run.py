@@ -17,7 +17,7 @@ from jaragua.coordinator.aggregator.frames import CheckedUpdate
 from jaragua.coordinator.aggregator.pool import Aggregators
 from jaragua.coordinator.aggregator.setup import Setup
 from jaragua.coordinator.connection.fleet import Arrived, Fleet, FleetEvent, Intake, intake_of
-from jaragua.coordinator.connection.inbox import Inbox
+from jaragua.coordinator.connection.inbox import MOST_IN_A_GROUP, Inbox
 from jaragua.coordinator.connection.trusting import aggregators_url, connection_of
 from jaragua.coordinator.driver import Driver, monotonic_ms
 from jaragua.coordinator.scaling import collected, columns_of, is_to_be_collected
@@ -37,6 +37,8 @@ from jaragua_models import Model
 
 _BROKER_PATIENCE_MS = 120_000
 _LOOK_AROUND_SECONDS = 0.5
+#: R19.4.
+_GATHERING_SECONDS = 0.01
 
 OnEvent = Callable[[events.RunEvent], None]
 
@@ -227,6 +229,8 @@ async def _loop(driver: Driver, fleet: Fleet, inbox: Inbox, watch: _BrokerWatch)
         # What came before a deadline counts, and a full inbox must not keep the connection from being read and written.
         left = inbox.waiting + 1
         while event is not None and not driver.finished:
+            if isinstance(event, Arrived) and waits_for_more(inbox.waiting, fleet.missing):
+                await asyncio.sleep(_GATHERING_SECONDS)
             left -= await _handle(driver, inbox, event)
             await asyncio.sleep(0)
             event = inbox.take() if left > 0 else None
@@ -234,6 +238,11 @@ async def _loop(driver: Driver, fleet: Fleet, inbox: Inbox, watch: _BrokerWatch)
         watch.look()
         if fleet.is_connected:
             driver.tick()
+
+
+def waits_for_more(waiting: int, missing: int) -> bool:
+    """R19.4: whether a group is not full, and more will come than fill it. missing: of a round of many devices."""
+    return waiting < MOST_IN_A_GROUP < missing - waiting
 
 
 async def _handle(driver: Driver, inbox: Inbox, event: FleetEvent) -> int:

@@ -21,7 +21,8 @@ from typing import Any, ClassVar, Final, TypeVar, get_args
 import cbor2
 
 from jaragua.bases.value import Value
-from jaragua.wire.cbor import plain_cbor, quick_read, schema
+from jaragua.wire.cbor import pattern_read, plain_cbor, quick_read, schema
+from jaragua.wire.cbor.quick_check import Fits
 from jaragua.wire.cbor.schema import MessageError
 
 __all__ = [
@@ -641,35 +642,44 @@ class Template:
         schema.check(name, entries)
         fields = {rule_field(one): one for one in differing}
         self._example = {field: value for field, value in entries.items() if field not in fields}
-        self._count, self._same = len(self._example), _entries(self._example)
-        self._fields = [
-            (1 << place, field, one, plain_cbor.dumps(field), schema.field_fits(name)[field])
-            for place, (field, one) in enumerate(fields.items())
-        ]
-        self._known = {sum(bit for bit, field, *_ in self._fields if field in entries)}
+        self._count = len(self._example)
+        self._fields: list[tuple[bytes, int, str, bytes, Fits]] = []
+        """In the order of the rule: what stands before a differing field, its bit, name and key, and what it may be."""
+        before = b""
+        for field, one, _ in _fields_of(name, type(message)):
+            if field in fields:
+                key, bit = plain_cbor.dumps(field), 1 << len(self._fields)
+                self._fields.append((before, bit, one, key, schema.field_fits(name)[field]))
+                before = b""
+            elif field in entries:
+                before += _entries({field: entries[field]})
+        self._last = before
+        self._known = {sum(bit for _, bit, one, *_ in self._fields if rule_field(one) in entries)}
         """Which differing fields messages had that were checked as a whole."""
 
     def encode(self, **values: object) -> bytes:
         """The message with these values of the differing fields. Raises: MessageError, as `encode`."""
-        count, there, parts = self._count, 0, [b"", self._same]
-        for bit, _, name, key, fits in self._fields:
+        count, there, parts = self._count, 0, [b""]
+        for before, bit, name, key, fits in self._fields:
             value = values[name]
             if value is None:
+                parts.append(before)
                 continue
             if type(value) not in _PLAIN_TYPES:
                 value = _plain(value)
             if not fits(value):
                 schema.check(self._name, self._example | self._different(values))
             count, there = count + 1, there | bit
-            parts += key, plain_cbor.dumps(value)
+            parts += before, key, plain_cbor.dumps(value)
         if there not in self._known:
             schema.check(self._name, self._example | self._different(values))
             self._known.add(there)
         parts[0] = _map_head(count)
+        parts.append(self._last)
         return b"".join(parts)
 
     def _different(self, values: dict[str, object]) -> dict[str, object]:
-        return {field: _plain(values[name]) for _, field, name, *_ in self._fields if values[name] is not None}
+        return {rule_field(name): _plain(values[name]) for _, _, name, *_ in self._fields if values[name] is not None}
 
 
 #: CBOR (RFC 8949, 3.1): a map of fewer entries has their number in its first byte.
@@ -811,9 +821,21 @@ def _build(kind: type[M], value: Any) -> M:
 def _quick_reader(kind: type[Any]) -> quick_read.MapReader:
     """Reads most messages of a class; None of one that is to be looked at more closely."""
     if kind not in _QUICK_READERS:
-        rule = schema.rules()[rule_name(kind)]
-        _QUICK_READERS[kind] = quick_read.map_reader(schema.rules(), rule) or (lambda data: None)
+        rules, rule = schema.rules(), schema.rules()[rule_name(kind)]
+        _QUICK_READERS[kind] = _one_of(pattern_read.map_reader(rules, rule), quick_read.map_reader(rules, rule))
     return _QUICK_READERS[kind]
+
+
+def _one_of(first: quick_read.MapReader | None, second: quick_read.MapReader | None) -> quick_read.MapReader:
+    """What the first reads, or else the second."""
+    if first is None or second is None:
+        return first or second or (lambda data: None)
+
+    def read(data: bytes) -> dict[str, Any] | None:
+        values = first(data)
+        return second(data) if values is None else values
+
+    return read
 
 
 _QUICK_READERS: Final[dict[type[Any], quick_read.MapReader]] = {}

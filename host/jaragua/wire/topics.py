@@ -11,7 +11,7 @@ import re
 from enum import Enum, auto
 from functools import cache
 from string import Formatter
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from jaragua.errors import ProtocolError
 from jaragua.wire.definitions import HASH_BYTES, PROTOCOL_MAJOR
@@ -191,10 +191,17 @@ def _group_of(topic: str) -> tuple[int, str]:
     return topic.count("/"), levels[_WORD_OF_NODES] if len(levels) > _WORD_OF_NODES + 1 else ""
 
 
-def _by_group() -> dict[tuple[int, str], list[tuple[TopicKind, re.Pattern[str]]]]:
-    found: dict[tuple[int, str], list[tuple[TopicKind, re.Pattern[str]]]] = {}
+#: A kind, the expression for its topics, and the place in `Topic` of each part that it matches.
+_Form: TypeAlias = tuple[TopicKind, re.Pattern[str], list[int]]
+_ROUND: Final = Topic._fields.index("round")
+_NO_PARTS: Final = Topic(TopicKind.RUN, "")[1:]
+
+
+def _by_group() -> dict[tuple[int, str], list[_Form]]:
+    found: dict[tuple[int, str], list[_Form]] = {}
     for kind in TopicKind:
-        found.setdefault(_group_of(_ROOT + kind.value), []).append((kind, _regex(kind)))
+        places = [Topic._fields.index(name) for name in _names(kind)]
+        found.setdefault(_group_of(_ROOT + kind.value), []).append((kind, _regex(kind), places))
     return found
 
 
@@ -203,12 +210,13 @@ _REGEXES: Final = _by_group()
 
 def parse(topic: str) -> Topic:
     """What `topic` says; TopicError if it is none of ours."""
-    for kind, regex in _REGEXES.get(_group_of(topic), ()):
+    for kind, regex, places in _REGEXES.get(_group_of(topic), ()):
         match = regex.fullmatch(topic)
         if match:
-            parts = match.groupdict()
-            number = int(parts.pop("round", None) or 0)
-            return Topic(kind, round=number, **parts)
+            parts: list[Any] = [kind, *_NO_PARTS]
+            for place, part in zip(places, match.groups(), strict=True):
+                parts[place] = int(part) if place == _ROUND else part
+            return Topic(*parts)
     raise TopicError(f"the topic {topic!r} is not one of Jaragua's")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,11 @@ import pytest
 import jaragua_models
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.coordinator.weights.formats import Formats
-from jaragua.coordinator.weights.learned import RoundBase, StoredRows, rows_of
+from jaragua.coordinator.weights.learned import RoundBase, StoredRows, SumsAsked, rows_of
 from jaragua.store import StoredUpdate
 from jaragua.strategies.aggregation import ClientUpdate, masked_mean, row_lengths, sample_weighted_mean
 from jaragua.strategies.stale import counted
+from jaragua_compiler.quantisation import many_blobs
 
 CODEC = ModelCodec(jaragua_models.get("sine"))
 
@@ -55,21 +58,51 @@ def test_r5_r13_3_r14_rows_have_the_bits_of_updates_one_by_one(seed: int, mixed:
 
 def test_r5_the_mean_takes_no_matrix(seed: int) -> None:
     """A mean, a weighted one, and lengths: a few rows at a time, in their order."""
-    formats, start, updates, singly = _case(seed, mixed=False)
-    rows = StoredRows(formats, start, 4, updates)
+    _formats, start, updates, singly = _case(seed, mixed=False)
+    rows = StoredRows([CODEC] * len(updates), start, 4, updates)
     samples = np.array([one.samples for one in updates], np.float64)
     np.testing.assert_array_equal(rows.mean, np.mean([one.weights for one in singly], axis=0))
     np.testing.assert_array_equal(rows.weighted_mean(samples), sample_weighted_mean(singly))
     wanted = row_lengths(np.array([one.weights for one in singly]), start.vector)
-    np.testing.assert_array_equal(rows.lengths_at_most(start.vector), wanted)
+    found = rows.lengths_at_most(start.vector)
+    assert (found >= wanted).all()
+    assert (found <= wanted + 2e-9 * (wanted + np.linalg.norm(start.vector))).all()
+    np.testing.assert_array_equal(rows.lengths_at_most(start.vector.copy()), wanted)  # of another origin
     assert "matrix" not in vars(rows)
 
 
 def test_r31_3_means_prepared_with_the_lengths_have_the_bits_of_their_own_pass(seed: int) -> None:
-    formats, start, updates, _ = _case(seed, mixed=False)
-    alone, prepared = (StoredRows(formats, start, 4, updates) for _ in range(2))
+    _formats, start, updates, _ = _case(seed, mixed=False)
+    start = start._replace(sums=SumsAsked())
+    codecs = [CODEC] * len(updates)
+    alone, prepared = (StoredRows(codecs, start, 4, updates) for _ in range(2))
     prepared.lengths_at_most(start.vector)
+    assert len(prepared._sums) == 2
     samples = np.array([one.samples for one in updates], np.float64)
     for weights in (samples, samples + 1):
         np.testing.assert_array_equal(prepared.weighted_mean(weights), alone.weighted_mean(weights))
     np.testing.assert_array_equal(prepared.mean, alone.mean)
+
+
+@pytest.mark.parametrize("by_samples", [False, True])
+def test_r31_3_only_the_mean_that_was_asked_for_is_prepared_again(seed: int, by_samples: bool) -> None:
+    formats, start, updates, _ = _case(seed, mixed=False)
+    start = start._replace(sums=SumsAsked())
+    first, second = (rows_of(formats, start, 4, updates) for _ in range(2))
+    wanted = masked_mean(first, by_samples=by_samples)
+    assert second.surely_within(start.vector, np.inf)
+    (kept,) = second._rows._sums  # type: ignore[union-attr]
+    np.testing.assert_array_equal(masked_mean(second, by_samples=by_samples), wanted)
+    assert (kept[0] == 1).all() is not np.bool_(by_samples)
+
+
+def test_r31_4_updates_with_a_known_hash_are_not_checked_again(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    formats, start, updates, _ = _case(seed, mixed=False)
+    checked: list[int] = []
+    faults = many_blobs.faults
+    monkeypatch.setattr(many_blobs, "faults", lambda plan, blobs: checked.append(len(blobs)) or faults(plan, blobs))
+    wanted = rows_of(formats, start, 4, updates).mean
+    assert sum(checked) == len(updates)
+    known = [replace(one, sha256=hashlib.sha256(one.blob).digest()) for one in updates]
+    np.testing.assert_array_equal(rows_of(formats, start, 4, known).mean, wanted)
+    assert sum(checked) == len(updates)

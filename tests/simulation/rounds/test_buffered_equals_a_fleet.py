@@ -18,13 +18,16 @@ import pytest
 from common.real_fleet import configuration
 from jaragua.client.engine_trainer import EngineTrainer
 from jaragua.config import parse, strategy_of
-from jaragua.coordinator.connection.fleet import Arrived, Fleet
+from jaragua.coordinator import driver as driver_module
+from jaragua.coordinator.connection.fleet import Answered, Arrived, Fleet
 from jaragua.coordinator.connection.roster import Roster
 from jaragua.coordinator.driver import Driver
+from jaragua.coordinator.rounds.validation import Verdict
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.coordinator.weights.formats import Formats
 from jaragua.models import model_named
 from jaragua.node.outbox import Outbox
+from jaragua.node.program import ended
 from jaragua.node.training import jobs
 from jaragua.node.training.task_sampler import TaskSampler
 from jaragua.simulation import Buffered, Simulation, device_names, simulate
@@ -50,7 +53,7 @@ class NoBroker:
             state = messages.DeviceState("ready", 1, "cortex-m4", wanted.task, formats.own.architecture)
             self.roster.device_state(NODE, device, state, now_ms=0)
         self.rejections = Rejections("the coordinator")
-        self.acks: list[messages.UpdateAck] = []
+        self.acks: list[Verdict] = []
         self.given: dict[int, list[str]] = {}
         self.expected: frozenset[tuple[str, str, int]] = frozenset()
         self.forgotten: set[tuple[str, int]] = set()
@@ -100,8 +103,8 @@ class NoBroker:
     def clear_blob(self, sha256: bytes) -> None:
         self._blobs.pop(sha256, None)
 
-    def acknowledge(self, node: str, ack: messages.UpdateAck) -> None:
-        self.acks.append(ack)
+    def acknowledge(self, answers: Iterable[Answered]) -> None:
+        self.acks += [verdict for _, _, verdict in answers]
 
     def publish_run(self, state: messages.RunState) -> None:
         """Nobody looks at it here."""
@@ -203,3 +206,42 @@ def test_r19_updates_that_wait_together_end_in_the_same_model(
     assert max(committed) > 1
     assert len(committed) <= groups + rounds
     assert simulate(wanted).final_hash == final_hash(tmp_path)
+
+
+def test_r31_6_commands_are_sent_before_files_are_written(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One at a time here, with a turn of the event loop in between."""
+    monkeypatch.setattr(driver_module, "_COMMANDS_AT_ONCE", 1)
+    wanted = make(rounds=5, clients=6, devices=device_names(9), buffered=BUFFERED)
+    arrivals = [arrival for one in course(wanted, wanted.buffered) for arrival in one.arrivals]
+    turns: dict[int, list[int]] = {}
+    written: list[int] = []
+    with coordinator(wanted, wanted.buffered, tmp_path) as (driver, fleet):
+        append_metrics = driver._folder.append_metrics
+
+        def watched(metrics: Any, devices: Iterable[str]) -> None:
+            assert not driver._commands_waiting
+            assert metrics["round"] == wanted.rounds or metrics["round"] + 1 in fleet.given
+            written.append(metrics["round"])
+            append_metrics(metrics, devices)
+
+        monkeypatch.setattr(driver._folder, "append_metrics", watched)
+
+        async def beside() -> None:
+            while True:
+                counts = turns.setdefault(max(fleet.given), [])
+                counts.append(len(fleet.given[max(fleet.given)]))
+                await asyncio.sleep(0)
+
+        async def story(arrival: Arrival) -> None:
+            task = asyncio.create_task(beside())
+            await driver.take_in([fleet.arrived(arrival)])
+            await ended(task)
+
+        for arrival in arrivals:
+            asyncio.run(story(arrival))
+        assert driver.finished
+    assert written == [1, 2, 3, 4, 5]
+    assert 1 in turns[3]  # a turn when one of the commands of a round had been sent
+    assert max(turns[3]) == 2

@@ -32,18 +32,21 @@ def faults(plan: Plan, blobs: Sequence[bytes]) -> list[str]:
     return found
 
 
-def unpack_many(plan: Plan, blobs: Sequence[bytes], out: FloatArray | None = None) -> FloatArray:
+def unpack_many(
+    plan: Plan, blobs: Sequence[bytes], out: FloatArray | None = None, *, are_good: bool = False
+) -> FloatArray:
     """The numbers of each blob, float64 [blobs, parameters]: layer by layer the weights row by row, then the biases.
 
     Each row has the bits of `unpack`. out: float64 of at least that shape, whose first rows are used: fresh memory for
-    each call would take longer than what is computed. Raises: CompileError if one of the blobs is bad.
+    each call would take longer than what is computed. are_good: `faults` has found none in these bytes. Raises:
+    CompileError if one of the blobs is bad.
     """
-    if any(faults(plan, blobs)):
+    if not are_good and any(faults(plan, blobs)):
         return np.array([_flat(plan, blob) for blob in blobs])  # it raises what is wrong with the first bad one
     parameters = sum(int(np.prod(layer.weights_shape)) + layer.outputs for layer in plan.layers)
     result = np.empty((len(blobs), parameters)) if out is None else out[: len(blobs)]
     for places in _by_exponents(plan, blobs).values():
-        _unpack_alike(plan, blobs, places, result)
+        _unpack_alike(plan, [blobs[place] for place in places], places, result)
     return result
 
 
@@ -63,10 +66,14 @@ def _by_exponents(plan: Plan, blobs: Sequence[bytes]) -> dict[bytes, list[int]]:
 
 
 def _unpack_alike(plan: Plan, blobs: Sequence[bytes], places: list[int], result: FloatArray) -> None:
-    """Of blobs with the same exponents."""
-    rows, at = _matrix([blobs[place] for place in places]), 0
-    found = exponents(plan, blobs[places[0]])
+    """Blobs with the same exponents, to these places: first the integers as they are, then all by their powers of two.
+
+    A product with a power of two is exact, so these are the bits of `unpack`.
+    """
+    rows, at = _matrix(blobs), 0
+    found = exponents(plan, blobs[0])
     target = result if len(places) == len(result) else np.empty((len(places), result.shape[1]))
+    powers = np.empty(result.shape[1])
     for layer in plan.layers:
         own = np.array(found.rows(layer.index, layer.outputs))
         matrix, bias = _rows(layer, rows), _biases(layer, rows)
@@ -77,11 +84,12 @@ def _unpack_alike(plan: Plan, blobs: Sequence[bytes], places: list[int], result:
             held = np.broadcast_to(np.array(constants.biases, np.int64), (len(rows), len(constants.biases)))
             bias = np.concatenate([bias, held], axis=1)
         end = at + layer.outputs * layer.inputs
-        # A product with a power of two is exact, so these are the bits of `unpack`.
-        weights = target[:, at:end].reshape(len(rows), layer.outputs, layer.inputs)
-        np.multiply(matrix, np.ldexp(1.0, -own)[:, None], out=weights)
+        target[:, at:end] = matrix.reshape(len(rows), -1)
+        powers[at:end] = np.repeat(np.ldexp(1.0, -own), layer.inputs)
         at = end + layer.outputs
-        np.multiply(bias, np.ldexp(1.0, -(own + found.inputs[layer.index])), out=target[:, end:at])
+        target[:, end:at] = bias
+        powers[end:at] = np.ldexp(1.0, -(own + found.inputs[layer.index]))
+    target *= powers
     if target is not result:
         result[places] = target
 

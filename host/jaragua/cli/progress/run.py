@@ -25,6 +25,8 @@ def watcher() -> Iterator[Watcher]:
 
 def describe(event: events.RunEvent) -> str:
     """An event in one line, "" if it is not worth one."""
+    if isinstance(event, events.UpdateChecked) and event.result == "stored":
+        return ""
     match event:
         case events.RunStarted():
             done = f", {event.rounds_done} done before" if event.resumed else ""

@@ -92,6 +92,8 @@ class Intake(Enum):
 
 #: M16.6: more devices in a round than this.
 _MANY_DEVICES: Final = 512
+#: M16.9.
+_PAUSE_SECONDS: Final = 0.004
 
 
 def intake_of(clients_per_round: int) -> Intake:
@@ -99,6 +101,8 @@ def intake_of(clients_per_round: int) -> Intake:
     return Intake.ALL if clients_per_round > _MANY_DEVICES else Intake.FOLLOWED
 
 
+#: A node, the header of its update, and the word on it.
+Answered = tuple[str, messages.UpdateHeader, Verdict]
 FleetEvent = PresenceChanged | Arrived
 Answer = messages.AdaptResult | messages.StatisticsResult
 #: What to do with an event; False: there is no room for it (P3).
@@ -164,7 +168,14 @@ class Fleet:
         self._public_gate.members = lambda: self._members()
         self._public_gate.on_stranger = self._count_stranger
         participant = Participant(
-            self._url, identifier, will, self._next_epoch, _PATIENCE_SECONDS, _ABSENT_HINT, signer=trust.signer
+            self._url,
+            identifier,
+            will,
+            self._next_epoch,
+            _PATIENCE_SECONDS,
+            _ABSENT_HINT,
+            signer=trust.signer,
+            pause_seconds=_PAUSE_SECONDS if intake is Intake.ALL else 0.0,
         )
         self._session = Session(participant, self, Gates(self._gate, self._public_gate))
         self._task: asyncio.Task[None] | None = None
@@ -358,6 +369,11 @@ class Fleet:
         self._public_gate.leave_out(topics, time.monotonic())
         self._session.follow(topics)
 
+    @property
+    def missing(self) -> int:
+        """Updates that a round of many devices waits for; 0 of a smaller round."""
+        return len(self._gate.missing) if self._intake is Intake.ALL else 0
+
     def forget_missing(self, run: str, updates: Iterable[tuple[str, int]]) -> None:
         """By device and round: they are stored, and the round waits for them no more."""
         for device, number in updates:
@@ -378,11 +394,13 @@ class Fleet:
         topic = build(TopicKind.COMMAND, self.name, node=node, verb="stop")
         self._session.command(topic, messages.encode(messages.StopCommand(run)), 60, key=(node, "stop"))
 
-    def acknowledge(self, node: str, ack: messages.UpdateAck) -> None:
-        """Answer an update; the caller has committed what the answer says."""
-        topic = _ack_topics(self.name, ack.run, ack.round).of(node)
-        payload = _ack_of(ack.run, ack.round, ack.result, ack.reason).encode(device=ack.device, attempt=ack.attempt)
-        self._session.send(topic, payload, key=(node, ack.run, ack.round, ack.device, ack.attempt))
+    def acknowledge(self, answers: Iterable[Answered]) -> None:
+        """Answer updates; the caller has committed what the answers say."""
+        for node, header, verdict in answers:
+            topic = _ack_topics(self.name, header.run, header.round).of(node)
+            form = _ack_of(header.run, header.round, verdict.result, verdict.reason)
+            payload = form.encode(device=header.device, attempt=header.attempt)
+            self._session.send(topic, payload, key=(topic, header.device, header.attempt))
 
     async def adapt(self, node: str, command: messages.AdaptCommand, deadline_s: float) -> messages.AdaptResult:
         """Send an adapt command and wait for its answer. Raises: TimeoutError."""

@@ -20,6 +20,13 @@ def implausible(header: UpdateHeader | StoredUpdate, most_samples: int) -> str:
 
     most_samples: that the command asked for.
     """
+    if (
+        0 <= header.loss <= LARGEST_LOSS[header.metric]
+        and 0 <= header.score <= LARGEST_SCORE[header.metric]
+        and 1 <= header.samples <= most_samples
+        and 0 <= header.instructions <= LARGEST_INSTRUCTIONS
+    ):
+        return ""
     checks: tuple[tuple[str, float, float, float], ...] = (
         ("loss", header.loss, 0, LARGEST_LOSS[header.metric]),
         ("score", header.score, 0, LARGEST_SCORE[header.metric]),

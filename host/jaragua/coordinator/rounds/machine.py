@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from jaragua.bases.value import Value
 from jaragua.coordinator.connection.roster import Change, Presence
@@ -104,7 +104,7 @@ class Command(Value):
     deadline_ms: int
 
 
-class Keep(Value):
+class Keep(NamedTuple):
     """Write an accepted update down. taken_in: the round it counts in (R13)."""
 
     header: UpdateHeader
@@ -113,7 +113,7 @@ class Keep(Value):
     taken_in: int
 
 
-class Acknowledge(Value):
+class Acknowledge(NamedTuple):
     """Tell a node what became of its update."""
 
     node: str

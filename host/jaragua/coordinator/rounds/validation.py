@@ -44,8 +44,11 @@ class Question(NamedTuple):
 
 def contents(questions: Sequence[Question], expected: Expected) -> list[Verdict]:
     """Validate expected updates: start, length, hash and figures of each, then the weights of all, in this order."""
+    most_samples = {number: expected.most_samples(number) for number in {header.round for header, _, _ in questions}}
     reasons = [
-        _wrong_start(header, bases) or _wrong_bytes(header, blob) or _wrong_figures(header, expected)
+        _wrong_start(header, bases)
+        or _wrong_bytes(header, blob)
+        or _wrong_figures(header, expected.metric, most_samples[header.round])
         for header, blob, bases in questions
     ]
     left = [place for place, reason in enumerate(reasons) if not reason]
@@ -59,7 +62,7 @@ _GOOD = Verdict("stored")
 
 
 def _wrong_start(header: UpdateHeader, bases: Sequence[bytes]) -> str:
-    if header.base in bases:
+    if header.base == bases[0] or header.base in bases:
         return ""
     return f"it started from {header.base.hex()[:12]}, this round starts from {bases[0].hex()[:12]}"
 
@@ -72,7 +75,7 @@ def _wrong_bytes(header: UpdateHeader, blob: bytes) -> str:
     return ""
 
 
-def _wrong_figures(header: UpdateHeader, expected: Expected) -> str:
-    if header.metric != expected.metric:
-        return f"it reports {header.metric}, this run is evaluated by {expected.metric}"
-    return implausible(header, expected.most_samples(header.round))
+def _wrong_figures(header: UpdateHeader, metric: str, most_samples: int) -> str:
+    if header.metric != metric:
+        return f"it reports {header.metric}, this run is evaluated by {metric}"
+    return implausible(header, most_samples)

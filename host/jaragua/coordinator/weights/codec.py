@@ -110,15 +110,22 @@ class ModelCodec:
         return result
 
     def learned_by_all(
-        self, encoding: str, base: bytes, updates: Sequence[bytes], local_layers: int = 0, out: Vector | None = None
+        self,
+        encoding: str,
+        base: bytes,
+        updates: Sequence[bytes],
+        local_layers: int = 0,
+        out: Vector | None = None,
+        *,
+        are_good: bool = False,
     ) -> Vector:
         """`learned` of each of several updates of one start, float64 [updates, parameters], with the same bits.
 
-        out: see `unpack_many`.
+        out, are_good: see `unpack_many`.
         """
         if encoding != "blob":
             return np.array([self.learned(encoding, base, update, local_layers) for update in updates])
-        result = unpack_many(self._plan, updates, out)
+        result = unpack_many(self._plan, updates, out, are_good=are_good)
         result -= self._base(encoding, base)
         result[:, : self.held] = 0.0
         return result

@@ -18,19 +18,30 @@ from jaragua.strategies.stale import staleness_weight
 
 #: So many that NumPy's own time for a call does not matter, and so few that their numbers stay in the cache.
 _ROWS_AT_ONCE: Final = 64
+#: R17: what rounding can add to the length of a row, relative to the row's and the start's: an addition, a subtraction
+#: and a sum of so many squares err by less than 2^-53 for each number of a network, of which there are fewer than 2^22.
+_SLACK: Final = 1e-9
+
+
+class SumsAsked:
+    """Which sums of the rows a run's strategy asks for: they are prepared where the rows are made anyway."""
+
+    def __init__(self) -> None:
+        self.plain = self.weighted = False
 
 
 class RoundBase(NamedTuple):
     """What the updates of a round are compared with.
 
     vector: float64 [parameters], the initialisation as it is now. base_of: what a device started from, by round,
-    encoding and codec. staleness_exponent: R13. local_layers: R12.
+    encoding and codec. staleness_exponent: R13. local_layers: R12. sums: of the rounds before.
     """
 
     vector: Vector
     base_of: Callable[[int, str, ModelCodec], bytes]
     staleness_exponent: float
     local_layers: int
+    sums: SumsAsked | None = None
 
 
 class _Alike(NamedTuple):
@@ -47,9 +58,15 @@ def rows_of(formats: Formats, start: RoundBase, number: int, updates: Sequence[S
     updates: sorted by device and age; at least one.
     """
     newest = list({one.device: one for one in updates}.values())
-    rows = StoredRows(formats, start, number, newest)
-    coarse, held = _coarse(formats, newest), [codec_of(formats, one.encoding, one.blob).held for one in newest]
-    weights, update_mask = _masked_rows(rows, coarse, held) if any(coarse) or any(held) else (rows, None)
+    codecs = [codec_of(formats, one.encoding, one.blob) for one in newest]
+    rows = StoredRows(codecs, start, number, newest)
+    kinds = {(one.encoding, codec.architecture): (one, codec) for one, codec in zip(newest, codecs, strict=True)}
+    if len(kinds) == 1 and not codecs[0].held:
+        weights: Vector | StoredRows = rows
+        update_mask = None
+    else:
+        coarse, held = _coarse(formats, newest), [codec.held for codec in codecs]
+        weights, update_mask = _masked_rows(rows, coarse, held) if any(coarse) or any(held) else (rows, None)
     return UpdateRows([one.device for one in newest], weights, [one.samples for one in newest], update_mask)
 
 
@@ -70,8 +87,11 @@ class StoredRows:
     Rows are made a few at a time, and summed up in their order: a mean has the bits of that of the whole matrix.
     """
 
-    def __init__(self, formats: Formats, start: RoundBase, number: int, updates: Sequence[StoredUpdate]) -> None:
-        self._formats, self._start, self._number, self._updates = formats, start, number, updates
+    def __init__(
+        self, codecs: Sequence[ModelCodec], start: RoundBase, number: int, updates: Sequence[StoredUpdate]
+    ) -> None:
+        """codecs: what reads each update."""
+        self._codecs, self._start, self._number, self._updates = codecs, start, number, updates
         self._sums: list[tuple[Vector, Vector | None]] = []
         """Factors of the rows, and what `_sum` is for them."""
 
@@ -91,31 +111,47 @@ class StoredRows:
     @cached_property
     def mean(self) -> Vector:
         """Of all rows, float64 [parameters]."""
+        if self._start.sums is not None:
+            self._start.sums.plain = True
         result: Vector = self._sum(np.ones(len(self._updates))) / len(self._updates)
         return result
 
     def weighted_mean(self, samples: Vector) -> Vector:
         """Of all rows, each as often as it has samples, float64 [parameters]."""
+        if self._start.sums is not None:
+            self._start.sums.weighted = True
         result: Vector = self._sum(samples) / samples.sum()
         return result
 
     def lengths_at_most(self, origin: Vector) -> Vector:
-        """How far each row is from `origin`, float64 [updates]: exactly `row_lengths`.
+        """Bounds of how far each row is from `origin`, float64 [updates]; close ones if that is the initialisation.
 
-        To make the rows takes longer than to sum them up, so both means are prepared here, too.
+        To make the rows takes longer than to sum them up, so the sums that are asked for are prepared here, too.
         """
         found = np.empty(len(self._updates))
         ones, samples = np.ones(len(found)), np.array([one.samples for one in self._updates], dtype=np.float64)
-        plain, weighted = _RunningSum(), _RunningSum()
+        asked = self._start.sums
+        is_known = asked is not None and (asked.plain or asked.weighted)
+        plain = _RunningSum() if asked is None or asked.plain or not is_known else None
+        weighted = _RunningSum() if asked is None or asked.weighted or not is_known else None
+        is_start = origin is self._start.vector
+        slack = _SLACK * float(np.linalg.norm(origin))
         with np.errstate(over="ignore", invalid="ignore"):
-            for places, rows in self._rows():
-                found[places] = row_lengths(rows, origin)
-                first = rows[0].copy()
-                plain.add(rows)
-                rows[0] = first
-                rows *= samples[places, None]
-                weighted.add(rows)
-        self._sums = [(ones, plain.total), (samples, weighted.total)]
+            for places, rows in self.learned():
+                if is_start:
+                    found[places] = np.sqrt(np.einsum("ij,ij->i", rows, rows)) * (1 + _SLACK) + slack
+                rows += self._start.vector
+                if not is_start:
+                    found[places] = row_lengths(rows, origin)
+                if plain is not None:
+                    first = rows[0].copy() if weighted is not None else rows[0]
+                    plain.add(rows)
+                    rows[0] = first
+                if weighted is not None:
+                    rows *= samples[places, None]
+                    weighted.add(rows)
+        sums = ((ones, plain), (samples, weighted))
+        self._sums = [(factors, one.total) for factors, one in sums if one is not None]
         return found
 
     def learned(self) -> Iterator[tuple[slice, Vector]]:
@@ -127,7 +163,10 @@ class StoredRows:
         for first, alike, some in self._runs():
             base = self._start.base_of(alike.round_number, alike.encoding, alike.codec)
             blobs = [one.blob for one in some]
-            learned = alike.codec.learned_by_all(alike.encoding, base, blobs, self._start.local_layers, room)
+            are_good = all(one.sha256 for one in some)  # R31.4
+            learned = alike.codec.learned_by_all(
+                alike.encoding, base, blobs, self._start.local_layers, room, are_good=are_good
+            )
             weight = staleness_weight(self._number - alike.round_number, self._start.staleness_exponent)
             if weight != 1.0:
                 learned *= weight
@@ -157,15 +196,17 @@ class StoredRows:
     def _runs(self) -> Iterator[tuple[int, _Alike, Sequence[StoredUpdate]]]:
         """Updates that follow one another and started from the same, not too many at once."""
         first = 0
-        for alike, run in groupby(self._updates, self._alike):
-            left = list(run)
+        for alike, run in groupby(zip(self._codecs, self._updates, strict=True), _alike):
+            left = [one for _, one in run]
             for begin in range(0, len(left), _ROWS_AT_ONCE):
                 some = left[begin : begin + _ROWS_AT_ONCE]
-                yield first, alike, some
+                yield first, _Alike(*alike), some
                 first += len(some)
 
-    def _alike(self, one: StoredUpdate) -> _Alike:
-        return _Alike(codec_of(self._formats, one.encoding, one.blob), one.encoding, one.round_number)
+
+def _alike(pair: tuple[ModelCodec, StoredUpdate]) -> tuple[ModelCodec, str, int]:
+    codec, one = pair
+    return codec, one.encoding, one.round_number
 
 
 class _RunningSum:

@@ -188,6 +188,9 @@ class Hashes(LazySequence[bytes]):
     def __len__(self) -> int:
         return 1 + len(self._others)
 
+    def __getitem__(self, place: Any) -> Any:
+        return self._first if place == 0 else super().__getitem__(place)
+
     def item(self, place: int) -> bytes:
         """The hash of the form at that place."""
         return hashlib.sha256(self._others[place - 1]()).digest() if place else self._first

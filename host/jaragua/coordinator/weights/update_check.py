@@ -27,9 +27,14 @@ class UpdateCheck:
         """Why each update, header and bytes, does not fit; "" if it does."""
         found = [""] * len(updates)
         blobs: dict[bytes, list[int]] = {}
+        forms: dict[tuple[str, int, bytes, bytes], str] = {}
+        """What `_wrong_form` says of updates of one encoding, round, start and architecture."""
         for place, (header, update) in enumerate(updates):
             codec = codec_of(self._formats, header.encoding, update)
-            found[place] = self._wrong_form(header, codec)
+            form = header.encoding, header.round, header.base, codec.architecture
+            if form not in forms:
+                forms[form] = self._wrong_form(header, codec)
+            found[place] = forms[form]
             if found[place]:
                 continue
             if header.encoding == "blob":

@@ -35,7 +35,8 @@ class Lanes:
     """The shares of one receiver. A lane is one for all, or one for each key."""
 
     def __init__(self) -> None:
-        self._buckets: dict[tuple[str, Hashable], TokenBucket] = {}
+        self._buckets: dict[tuple[str, Hashable], TokenBucket | float] = {}
+        """Or when the only message so far has come, in seconds: of most topics there is one."""
 
     def has_room(self, lane: Lane, now_s: float, key: Hashable = None) -> bool:
         """Whether another message may take the lane, and take it."""
@@ -44,7 +45,12 @@ class Lanes:
         if bucket is None:
             if len(self._buckets) >= _MOST_BUCKETS:
                 self._buckets.clear()
-            bucket = self._buckets[name] = TokenBucket(lane.a_second, lane.at_once)
+            self._buckets[name] = now_s
+            return lane.at_once >= 1
+        if isinstance(bucket, float):
+            first_s, bucket = bucket, TokenBucket(lane.a_second, lane.at_once)
+            bucket.take(first_s)
+            self._buckets[name] = bucket
         return bucket.take(now_s)
 
 

@@ -54,6 +54,9 @@ class Publisher(Generic[PacketT]):
         self._packets: list[bytes] = []
         self._identifier = FIRST_OWN_IDENTIFIER - 1
         self._moved = asyncio.Event()
+        self._acknowledgements = 0
+        self._watching: asyncio.TimerHandle | None = None
+        self._is_stuck = False
         self._retrying: asyncio.TimerHandle | None = None
 
     @property
@@ -78,18 +81,36 @@ class Publisher(Generic[PacketT]):
         """The broker has these messages."""
         for identifier in identifiers:
             self.under_way.pop(identifier, None)
+        self._acknowledgements += 1
         self._moved.set()
 
     async def until_moved(self, seconds: float) -> None:
-        """Wait until a message is acknowledged. Raises: TimeoutError."""
+        """Wait until a message is acknowledged. Raises: TimeoutError after twice so many seconds at the latest."""
         self._moved.clear()
-        async with asyncio.timeout(seconds):
-            await self._moved.wait()
+        if self._watching is None:  # one timer for many waits
+            self._watch(seconds)
+        await self._moved.wait()
+        if self._is_stuck:
+            raise TimeoutError
 
     def end(self) -> None:
         """The connection is over."""
-        if self._retrying is not None:
-            self._retrying.cancel()
+        for timer in (self._retrying, self._watching):
+            if timer is not None:
+                timer.cancel()
+
+    def _watch(self, seconds: float) -> None:
+        before = self._acknowledgements
+
+        def look() -> None:
+            self._watching = None
+            if self._acknowledgements != before and self.under_way:
+                self._watch(seconds)
+            elif self.under_way:
+                self._is_stuck = True
+                self._moved.set()
+
+        self._watching = asyncio.get_running_loop().call_later(seconds, look)
 
     def _retry(self) -> None:
         self._retrying = None

@@ -32,6 +32,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from jaragua.bases.value import Value
 from jaragua.errors import BrokerError
 from jaragua.node.connection.expiry_watch import watch_expiry
+from jaragua.node.connection.paced_reading import PacedReading
 from jaragua.node.connection.publisher import (
     LONGEST_BYTES,
     MOST_UNDER_WAY,
@@ -241,6 +242,8 @@ class Participant(Value):
     """Checks what only the coordinator may say (G10, G11)."""
     keeps_session: bool = True
     """Whether the broker keeps what comes for it for a while when the connection is lost."""
+    pause_seconds: float = 0.0
+    """Between two reads of the connection that is not wide (M16.9); 0: it is read whenever something comes."""
 
 
 class Session:
@@ -665,7 +668,8 @@ class Session:
             tls_context=context_of(self._participant.url),
         )
         if gate is not None:
-            sieve_of(client, lambda: self._make_sieve(gate))
+            seconds = self._participant.pause_seconds if identifier == self._identifier else 0.0
+            sieve_of(client, lambda: self._make_sieve(gate), PacedReading(client, seconds) if seconds else None)
         self._watch_refusals(client)
         self._watch_receive_maximum(client)
         _ignore_answers_nobody_waits_for(client)

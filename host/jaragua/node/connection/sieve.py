@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 _PUBLISH: Final = 0x30
 _PUBACK: Final = b"\x40\x02"
@@ -86,16 +86,23 @@ class Sieve:
         ours: list[int] = []
         """Identifiers of messages of ours that the broker has."""
         place = kept_from = 0
-        found = _extent(stream, 0)
-        while found[1] <= len(stream):
-            body, after = found
-            if self._is_kept_back(stream, (place, body, after), now_s, answers, ours):
+        body, after = _extent(stream, 0)
+        while after <= len(stream):
+            if stream[place] == _PUBACK_TYPE:
+                identifier = _of_our_own(stream, body, after)
+                is_kept_back = identifier != 0
+                if is_kept_back:
+                    ours.append(identifier)
+            else:
+                is_kept_back = self._keeps_back(stream, (place, body, after), now_s, answers)
+            if is_kept_back:
                 if kept_from < place:
                     kept.append(stream[kept_from:place])
                 kept_from = after
-            place, found = after, _extent(stream, after)
+            place = after
+            body, after = _extent(stream, place)
         kept.append(stream[kept_from:place])
-        self._keep(stream[place:], needs=found[1] - place)
+        self._keep(stream[place:], needs=after - place)
         self._tell(ours)
         return b"".join(kept), b"".join(answers)
 
@@ -106,25 +113,31 @@ class Sieve:
             count, self._dropped = self._dropped, 0
             self._on_dropped(count, self._dropped_topic)
 
-    def _is_kept_back(
-        self, stream: bytes, packet: tuple[int, int, int], now_s: float, answers: list[bytes], ours: list[int]
-    ) -> bool:
-        """Whether the library does not get a packet; what it then says is added to `answers` or `ours`."""
+    def _keeps_back(self, stream: bytes, packet: tuple[int, int, int], now_s: float, answers: list[bytes]) -> bool:
+        """Whether the library does not get a packet; the acknowledgement of its message is added to `answers`.
+
+        packet: its place, where its body begins, and where it ends. QoS 2 is the library's to refuse.
+        """
         place, body, after = packet
-        message = _message(stream, place, body, after)
-        if message is None:
-            identifier = _of_our_own(stream, place, body, after)
-            if identifier:
-                ours.append(identifier)
-            return bool(identifier)
-        verdict = self._gate.admits(message.topic, message.head, now_s, is_retained=message.is_retained)
+        first = stream[place]
+        if first & 0xF4 != _PUBLISH or body + 2 > after:
+            return False
+        topic_ends = body + 2 + (stream[body] << 8 | stream[body + 1])
+        rest = topic_ends + (first & 0x02)  # QoS 1 has an identifier of two bytes
+        if rest > after:
+            return False
+        topic = stream[body + 2 : topic_ends]
+        verdict = self._gate.admits(
+            topic, stream[rest : min(after, rest + HEAD_BYTES)], now_s, is_retained=bool(first & 1)
+        )
         if verdict is Verdict.READ:
             return False
-        answers.append(message.acknowledgement)
+        if first & 0x02:
+            answers.append(_PUBACK + stream[topic_ends:rest])
         if verdict is Verdict.TAKEN:
-            self._on_taken(message.topic, _payload(stream, message.rest, after))
+            self._on_taken(topic, _payload(stream, rest, after))
         elif verdict is Verdict.TOO_MUCH:
-            self._dropped, self._dropped_topic = self._dropped + 1, message.topic
+            self._dropped, self._dropped_topic = self._dropped + 1, topic
         return True
 
     def _keep(self, left: bytes, needs: int) -> None:
@@ -132,38 +145,17 @@ class Sieve:
         self._parts, self._has, self._needs = [left] if left else [], len(left), max(2, needs)
 
 
-def _of_our_own(stream: bytes, place: int, body: int, after: int) -> int:
-    """The identifier that a packet acknowledges, if the library does not know it; else 0."""
-    if stream[place] != _PUBACK_TYPE or after - body < 2 or stream[body] < FIRST_OWN_IDENTIFIER >> 8:
+def _of_our_own(stream: bytes, body: int, after: int) -> int:
+    """The identifier that a PUBACK acknowledges, if the library does not know it; else 0."""
+    if after - body < 2 or stream[body] < FIRST_OWN_IDENTIFIER >> 8:
         return 0
     return stream[body] << 8 | stream[body + 1]
 
 
-class _Message(NamedTuple):
-    topic: bytes
-    head: bytes
-    acknowledgement: bytes
-    is_retained: bool
-    rest: int
-    """Where its properties begin."""
-
-
-def _message(stream: bytes, place: int, body: int, after: int) -> _Message | None:
-    """The message in the packet at `place`; None of another packet, and of QoS 2, which is the library's to refuse."""
-    first = stream[place]
-    if first & 0xF0 != _PUBLISH or first & 0x04 or body + 2 > after:
-        return None
-    topic_ends = body + 2 + (stream[body] << 8 | stream[body + 1])
-    rest = topic_ends + (first & 0x02)  # QoS 1 has an identifier of two bytes
-    if rest > after:
-        return None
-    acknowledgement = _PUBACK + stream[topic_ends:rest] if first & 0x02 else b""
-    head = stream[rest : min(after, rest + HEAD_BYTES)]
-    return _Message(stream[body + 2 : topic_ends], head, acknowledgement, bool(first & 1), rest)
-
-
 def _payload(stream: bytes, rest: int, after: int) -> bytes:
     """What is behind the properties, which begin at `rest`; nothing if their length is none."""
+    if rest < after and not stream[rest]:
+        return stream[rest + 1 : after]
     length = shift = 0
     for at in range(rest, min(after, rest + _MOST_LENGTH_BYTES)):
         length |= (stream[at] & 0x7F) << shift
@@ -178,6 +170,8 @@ def _extent(stream: bytes, place: int) -> tuple[int, int]:
 
     A length of more than four bytes is none: the packet is given on as it is, and the library ends the connection.
     """
+    if place + 1 < len(stream) and stream[place + 1] < 0x80:  # of acknowledgements
+        return place + 2, place + 2 + stream[place + 1]
     length = shift = 0
     for at in range(place + 1, place + 1 + _MOST_LENGTH_BYTES):
         if at >= len(stream):

@@ -11,19 +11,23 @@ from typing import Any, Final
 
 import aiomqtt
 
+from jaragua.node.connection.paced_reading import PacedReading
 from jaragua.node.connection.sieve import FIRST_OWN_IDENTIFIER, Sieve
 
-#: Read of a socket before everything else has its turn.
+#: Read of a socket before everything else has its turn (M16.3); the second of one that is read with pauses (M16.9).
 _CHUNK_BYTES: Final = 1 << 15
+_PACED_CHUNK_BYTES: Final = 1 << 18
 _WOULD_BLOCK: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class SievedSocket:
     """What paho-mqtt uses of a non-blocking socket. What was left out is acknowledged between the library's packets."""
 
-    def __init__(self, plain: socket.socket, sieve: Sieve) -> None:
+    def __init__(self, plain: socket.socket, sieve: Sieve, pace: PacedReading | None = None) -> None:
+        """pace: is told when all that had come was read (M16.9)."""
         self._plain = plain
         self._sieve = sieve
+        self._pace = pace
         self._ready = b""
         self._read = 0
         self._acknowledgements = b""
@@ -76,13 +80,15 @@ class SievedSocket:
 
     def close(self) -> None:
         """Of the socket."""
+        if self._pace is not None:
+            self._pace.end()
         self._plain.close()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._plain, name)
 
     def _fill(self) -> None:
-        data = self._plain.recv(_CHUNK_BYTES)
+        data = self._plain.recv(_CHUNK_BYTES) if self._pace is None else self._all_that_came(self._pace)
         self._had_its_turn = True
         self._read, self._ready = 0, b""
         if not data:
@@ -94,6 +100,17 @@ class SievedSocket:
         if not self._ready:
             raise BlockingIOError
 
+    def _all_that_came(self, pace: PacedReading) -> bytes:
+        """Up to a large chunk. Raises: BlockingIOError."""
+        data = self._plain.recv(_PACED_CHUNK_BYTES)
+        if data and isinstance(self._plain, ssl.SSLSocket):  # it gives one record at a time
+            with suppress(*_WOULD_BLOCK):
+                while len(data) < _PACED_CHUNK_BYTES and (more := self._plain.recv(_PACED_CHUNK_BYTES)):
+                    data += more
+        if data and len(data) < _PACED_CHUNK_BYTES:
+            pace.pause(self._plain.fileno())
+        return data
+
     def _acknowledge(self) -> None:
         """What the broker does not take now goes before the next packet."""
         with suppress(*_WOULD_BLOCK):
@@ -101,14 +118,15 @@ class SievedSocket:
                 self._acknowledgements = self._acknowledgements[self._plain.send(self._acknowledgements) :]
 
 
-def sieve_of(client: aiomqtt.Client, make: Callable[[], Sieve]) -> None:
+def sieve_of(client: aiomqtt.Client, make: Callable[[], Sieve], pace: PacedReading | None = None) -> None:
     """Have a client that is not connected yet read through a sieve, a new one for each connection.
 
-    The library has no hook for this, so the method that makes its socket is wrapped.
+    pace: of its only connection (M16.9). The library has no hook for this, so the method that makes its socket is
+    wrapped.
     """
     library = client._client
     create = library._create_socket
-    library._create_socket = lambda: SievedSocket(create(), make())  # type: ignore[method-assign, assignment, return-value, arg-type]
+    library._create_socket = lambda: SievedSocket(create(), make(), pace)  # type: ignore[method-assign, assignment, return-value, arg-type]
 
 
 def sieved_socket_of(client: aiomqtt.Client) -> SievedSocket | None:

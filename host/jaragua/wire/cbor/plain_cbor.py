@@ -18,6 +18,11 @@ _UINT, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = 0, 2, 3, 4, 5, 6, 7
 _ARGUMENT_BYTES: Final = {24: 1, 25: 2, 26: 4, 27: 8}
 #: Simple values and floats: false, true, null, float16, float32, float64.
 _ALLOWED_SIMPLE: Final = frozenset({20, 21, 22, 25, 26, 27})
+#: By major type, of arguments below 256.
+_SHORT_HEADS: Final = [
+    [bytes([major << 5 | argument] if argument < 24 else [major << 5 | 24, argument]) for argument in range(256)]
+    for major in range(8)
+]
 
 
 def loads(data: bytes) -> Any:
@@ -46,8 +51,8 @@ def dumps(value: object) -> bytes:
 
 def _written_head(major: int, argument: int) -> bytes:
     """As short as it can be (RFC 8949, 4.2.1)."""
-    if argument < 24:
-        return bytes((major << 5 | argument,))
+    if argument < 256:
+        return _SHORT_HEADS[major][argument]
     for additional, width in _ARGUMENT_BYTES.items():
         if argument < 1 << 8 * width:
             return bytes((major << 5 | additional,)) + argument.to_bytes(width, "big")

@@ -21,7 +21,7 @@ MapReader = Callable[[bytes], dict[str, Any] | None]
 
 _DOUBLE: Final = struct.Struct(">d")
 #: CBOR (RFC 8949, 3.1): the first byte of a value of each kind, and how many bytes of length or number follow some.
-_BYTES, _TEXT, _MAP, _FALSE, _TRUE, _FLOAT64 = 0x40, 0x60, 0xA0, 0xF4, 0xF5, 0xFB
+_NEGATIVE, _BYTES, _TEXT, _MAP, _FALSE, _TRUE, _FLOAT64 = 0x20, 0x40, 0x60, 0xA0, 0xF4, 0xF5, 0xFB
 _LONGEST_IN_HEAD: Final = 23
 _WIDTHS: Final = {24: 1, 25: 2, 26: 4, 27: 8}
 
@@ -98,6 +98,23 @@ def _uint(fits: Fits) -> _Read:
     return read
 
 
+def _int(fits: Fits) -> _Read:
+    positive = _uint(fits)
+
+    def read(data: bytes, at: int) -> tuple[int, int]:
+        if data[at] < _NEGATIVE:
+            return positive(data, at)
+        value, end = data[at] - _NEGATIVE, at + 1
+        if value > _LONGEST_IN_HEAD:
+            end += _WIDTHS[value]
+            value = int.from_bytes(data[at + 1 : end], "big")
+        if fits(-1 - value):
+            return -1 - value, end
+        raise ValueError(value)
+
+    return read
+
+
 def _text(fits: Fits) -> _Read:
     return _string(_TEXT, bytes.decode, fits)
 
@@ -146,6 +163,7 @@ def _bool(fits: Fits) -> _Read:
 
 _READERS: Final[Mapping[str, Callable[[Fits], _Read]]] = {
     "UINT": _uint,
+    "INT": _int,
     "TSTR": _text,
     "BSTR": _bytes,
     "FLOAT": _float,
