@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import dataclass_transform
+from typing import Any, TypeVar, dataclass_transform
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
@@ -13,3 +13,16 @@ class Value:
 
     def __init_subclass__(cls) -> None:
         dataclass(frozen=True)(cls)
+
+
+ValueT = TypeVar("ValueT", bound=Value)
+
+
+def made(kind: type[ValueT], **fields: Any) -> ValueT:
+    """A record of these fields, all of them: a frozen class's own way of setting one after the other takes far longer.
+
+    Of a class without `__post_init__`.
+    """
+    one = object.__new__(kind)
+    one.__dict__.update(fields)
+    return one

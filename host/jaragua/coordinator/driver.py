@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
+from jaragua.bases.value import made
 from jaragua.config import RunConfig
 from jaragua.coordinator import events
 from jaragua.coordinator.aggregator.checker import KnownRound, form_of
@@ -47,6 +48,10 @@ from jaragua_models import NamesDevices
 #: Blobs of rounds before the last that a kill can have left on the broker.
 _BLOBS_LEFT_BEHIND = 3
 _MS_BETWEEN_WAITING = 1000
+#: Templates of commands that are remembered.
+_FORMS_OF_COMMANDS = 64
+#: Of a command: round, attempt, deadline (Unix milliseconds), start, start in float32, newest stored round.
+_Alike: TypeAlias = tuple[int, int, int, bytes, bytes | None, int | None]
 #: R31.6: encoded before the event loop has its turn.
 _COMMANDS_AT_ONCE = 256
 #: Own work shorter than this is not told from the devices' time.
@@ -129,8 +134,8 @@ class Driver:
         self._waiting_event_ms = -_MS_BETWEEN_WAITING
         self._refusals = TokenBucket(_REFUSALS_A_SECOND, _REFUSALS_AT_ONCE)
         self._works: dict[int, ClientWork] = {}
-        self._commands: tuple[int, messages.Template] | None = None
-        """The newest round whose train-commands were encoded, and what they have in common."""
+        self._commands: dict[_Alike, messages.Template] = {}
+        """What train-commands have in common that differ in device and seed."""
         self._commands_waiting: list[tuple[Assignment, int]] = []
         """Commands that are to be sent, and their deadlines in Unix milliseconds."""
         self._unwritten: list[tuple[dict[str, Any], list[str]]] = []
@@ -611,31 +616,31 @@ class Driver:
 
     def _command(self, one: Assignment, deadline: int) -> None:
         """Send a train-command. deadline: Unix milliseconds."""
-        work, own = self._work_of(one.round_number), self._own_of(one, deadline)
-        if self._commands is None or self._commands[0] != one.round_number or self._private.are_masked:
-            command = self._train_command(one.round_number, work, own)
-            self._commands = one.round_number, messages.Template(command, *own)
-        self._broker.train(one.node, one.device, self._commands[1].encode(**own), deadline)
-
-    def _own_of(self, one: Assignment, deadline: int) -> dict[str, Any]:
-        """What differs from device to device in the commands of a round."""
         work = self._work_of(one.round_number)
-        return {
-            "device": one.device,
-            "attempt": one.attempt,
-            "seed": one.seed,
-            "deadline": deadline,
-            "hash": self._start_of(one),
-            "start": self._float_start(one, work),
-            "stored": self._store.last_stored_round(self._record.run, one.device) if work.compressed else None,
-        }
+        stored = self._store.last_stored_round(self._record.run, one.device) if work.compressed else None
+        alike = one.round_number, one.attempt, deadline, self._start_of(one), self._float_start(one, work), stored
+        if alike not in self._commands or self._private.are_masked:
+            if len(self._commands) >= _FORMS_OF_COMMANDS:
+                self._commands.clear()
+            command = self._train_command(one, work, alike)
+            self._commands[alike] = messages.Template(command, "device", "seed")
+        command_bytes = self._commands[alike].encode(device=one.device, seed=one.seed)
+        self._broker.train(one.node, one.device, command_bytes, deadline)
 
-    def _train_command(self, number: int, work: ClientWork, own: Mapping[str, Any]) -> messages.TrainCommand:
-        """Of a round. own: what differs from device to device."""
+    def _train_command(self, one: Assignment, work: ClientWork, alike: _Alike) -> messages.TrainCommand:
+        """Of an assignment."""
         client = self._config.client
+        number, attempt, deadline, sha256, start, stored = alike
         return messages.TrainCommand(
             run=self._record.run,
             round=number,
+            device=one.device,
+            attempt=attempt,
+            hash=sha256,
+            seed=one.seed,
+            deadline=deadline,
+            start=start,
+            stored=stored,
             learning_rate=work.learning_rate,
             ways=client.ways,
             shots=client.shots,
@@ -646,7 +651,6 @@ class Driver:
             **sent(work),
             **_difference_wanted(work),
             **(self._private.wanted(self._publisher.blob_of(number)) if self._private.are_masked else {}),
-            **own,
         )
 
     def _start_of(self, one: Assignment) -> bytes:
@@ -805,7 +809,8 @@ def _to_unix_ms(machine_ms: int) -> int:
 
 def _stored(kept: machine.Keep) -> StoredUpdate:
     header = kept.header
-    return StoredUpdate(
+    return made(
+        StoredUpdate,
         round_number=header.round,
         device=header.device,
         attempt=header.attempt,

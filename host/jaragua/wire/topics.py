@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum, auto
-from functools import cache
+from functools import cache, lru_cache
 from string import Formatter
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -208,8 +208,25 @@ def _by_group() -> dict[tuple[int, str], list[_Form]]:
 _REGEXES: Final = _by_group()
 
 
+@lru_cache(64)
+def _end_of_update(end: str) -> tuple[str, int] | None:
+    """Run and round of the end of a topic, `<run>/<round>`; None of what is no such end."""
+    match = _END_OF_UPDATE.fullmatch(end)
+    return None if match is None else (match[1], int(match[2]))
+
+
+_END_OF_UPDATE: Final = re.compile(f"({_PARTS['run']})/({_PARTS['round']})")
+_BEGINS: Final = _ROOT.partition("{")[0]
+
+
 def parse(topic: str) -> Topic:
     """What `topic` says; TopicError if it is none of ours."""
+    levels = topic.split("/", 6)
+    if len(levels) == 7 and levels[5] == "up" and levels[3] == "node" and topic.startswith(_BEGINS):
+        # Most are of updates, which differ in their node; so the ends are looked up.
+        end = _end_of_update(levels[6])
+        if end is not None and is_id(levels[2]) and is_id(levels[4]):
+            return Topic(TopicKind.UPDATE, levels[2], levels[4], "", "", *end)
     for kind, regex, places in _REGEXES.get(_group_of(topic), ()):
         match = regex.fullmatch(topic)
         if match:

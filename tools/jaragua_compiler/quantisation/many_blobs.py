@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,19 +33,29 @@ def faults(plan: Plan, blobs: Sequence[bytes]) -> list[str]:
     return found
 
 
-def unpack_many(
-    plan: Plan, blobs: Sequence[bytes], out: FloatArray | None = None, *, are_good: bool = False
-) -> FloatArray:
+class Unpacking(NamedTuple):
+    """How many blobs are unpacked.
+
+    out: float64 of at least the shape of the result, whose first rows are used: fresh memory for each call would take
+    longer than what is computed. are_good: `faults` has found none in these bytes.
+    """
+
+    out: FloatArray | None = None
+    are_good: bool = False
+
+
+_CHECKING: Final = Unpacking()
+
+
+def unpack_many(plan: Plan, blobs: Sequence[bytes], how: Unpacking = _CHECKING) -> FloatArray:
     """The numbers of each blob, float64 [blobs, parameters]: layer by layer the weights row by row, then the biases.
 
-    Each row has the bits of `unpack`. out: float64 of at least that shape, whose first rows are used: fresh memory for
-    each call would take longer than what is computed. are_good: `faults` has found none in these bytes. Raises:
-    CompileError if one of the blobs is bad.
+    Each row has the bits of `unpack`. Raises: CompileError if one of the blobs is bad.
     """
-    if not are_good and any(faults(plan, blobs)):
+    if not how.are_good and any(faults(plan, blobs)):
         return np.array([_flat(plan, blob) for blob in blobs])  # it raises what is wrong with the first bad one
     parameters = sum(int(np.prod(layer.weights_shape)) + layer.outputs for layer in plan.layers)
-    result = np.empty((len(blobs), parameters)) if out is None else out[: len(blobs)]
+    result = np.empty((len(blobs), parameters)) if how.out is None else how.out[: len(blobs)]
     for places in _by_exponents(plan, blobs).values():
         _unpack_alike(plan, [blobs[place] for place in places], places, result)
     return result

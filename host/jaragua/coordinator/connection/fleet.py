@@ -158,28 +158,29 @@ class Fleet:
         self._train_topics = NodeTopics(TopicKind.COMMAND, name, verb="train")
         token = secrets.token_hex(4)
         self._reply_topic = build(TopicKind.REPLY, name, asker=token)
-        will = (self._state_topic, self._state(online=False))
-        # Not the same for every coordinator: two would throw each other off the broker for ever.
-        identifier = f"jaragua-{name}-host-{token}"
         self._followed: set[tuple[str, int]] = set()
         """Nodes and rounds whose topics are followed."""
         self._gate = RoundsGate(name, self._answers.keys(), all_updates=intake is Intake.ALL)
         self._public_gate = PublicGate(name, self.roster, self._claim.who)
         self._public_gate.members = lambda: self._members()
         self._public_gate.on_stranger = self._count_stranger
-        participant = Participant(
-            self._url,
-            identifier,
-            will,
-            self._next_epoch,
-            _PATIENCE_SECONDS,
-            _ABSENT_HINT,
-            signer=trust.signer,
-            pause_seconds=_PAUSE_SECONDS if intake is Intake.ALL else 0.0,
-        )
+        # Not the same for every coordinator: two would throw each other off the broker for ever.
+        participant = self._participant(f"jaragua-{name}-host-{token}", trust.signer)
         self._session = Session(participant, self, Gates(self._gate, self._public_gate))
         self._task: asyncio.Task[None] | None = None
         self._reading_again: asyncio.Task[None] | None = None
+
+    def _participant(self, identifier: str, signer: Signer | None) -> Participant:
+        return Participant(
+            self._url,
+            identifier,
+            (self._state_topic, self._state(online=False)),
+            self._next_epoch,
+            _PATIENCE_SECONDS,
+            _ABSENT_HINT,
+            signer=signer,
+            pause_seconds=_PAUSE_SECONDS if self._intake is Intake.ALL else 0.0,
+        )
 
     # ---- life ----
 

@@ -26,12 +26,14 @@ class Inbox:
         self._lanes: dict[str, deque[Arrived]] = {}
         self._bytes: dict[str, int] = {}
         self._bytes_in_all = 0
+        self._count = 0
+        """Updates that wait."""
         self._filled = asyncio.Event()
 
     @property
     def waiting(self) -> int:
         """Updates that wait, and one for all changes of devices."""
-        return sum(map(len, self._lanes.values())) + bool(self._changes)
+        return self._count + bool(self._changes)
 
     @property
     def waiting_bytes(self) -> int:
@@ -46,9 +48,13 @@ class Inbox:
         elif not self._has_room(event):
             return False
         else:
-            self._lanes.setdefault(event.node, deque()).append(event)
+            lane = self._lanes.get(event.node)
+            if lane is None:
+                lane = self._lanes[event.node] = deque()
+            lane.append(event)
             self._bytes[event.node] = self._bytes.get(event.node, 0) + event.payload_bytes
             self._bytes_in_all += event.payload_bytes
+            self._count += 1
         self._filled.set()
         return True
 
@@ -67,6 +73,7 @@ class Inbox:
         node = next(iter(self._lanes))
         lane = self._lanes.pop(node)
         event = lane.popleft()
+        self._count -= 1
         self._bytes[node] -= event.payload_bytes
         self._bytes_in_all -= event.payload_bytes
         if lane:

@@ -19,7 +19,7 @@ from jaragua_compiler.floating.form import float_bytes, pack_floats
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.blob import unpack_integers
 from jaragua_compiler.quantisation.calibration import calibration_rows
-from jaragua_compiler.quantisation.many_blobs import faults, unpack_many
+from jaragua_compiler.quantisation.many_blobs import Unpacking, faults, unpack_many
 from jaragua_models import Model
 
 
@@ -115,17 +115,12 @@ class ModelCodec:
         base: bytes,
         updates: Sequence[bytes],
         local_layers: int = 0,
-        out: Vector | None = None,
-        *,
-        are_good: bool = False,
+        how: Unpacking | None = None,
     ) -> Vector:
-        """`learned` of each of several updates of one start, float64 [updates, parameters], with the same bits.
-
-        out, are_good: see `unpack_many`.
-        """
+        """`learned` of each of several updates of one start, float64 [updates, parameters], with the same bits."""
         if encoding != "blob":
             return np.array([self.learned(encoding, base, update, local_layers) for update in updates])
-        result = unpack_many(self._plan, updates, out, are_good=are_good)
+        result = unpack_many(self._plan, updates, how or Unpacking())
         result -= self._base(encoding, base)
         result[:, : self.held] = 0.0
         return result

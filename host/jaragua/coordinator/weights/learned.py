@@ -15,6 +15,7 @@ from jaragua.coordinator.weights.update_check import codec_of
 from jaragua.store import StoredUpdate
 from jaragua.strategies.aggregation import UpdateMask, UpdateRows, Vector, row_lengths
 from jaragua.strategies.stale import staleness_weight
+from jaragua_compiler.quantisation.many_blobs import Unpacking
 
 #: So many that NumPy's own time for a call does not matter, and so few that their numbers stay in the cache.
 _ROWS_AT_ONCE: Final = 64
@@ -163,10 +164,8 @@ class StoredRows:
         for first, alike, some in self._runs():
             base = self._start.base_of(alike.round_number, alike.encoding, alike.codec)
             blobs = [one.blob for one in some]
-            are_good = all(one.sha256 for one in some)  # R31.4
-            learned = alike.codec.learned_by_all(
-                alike.encoding, base, blobs, self._start.local_layers, room, are_good=are_good
-            )
+            how = Unpacking(room, are_good=all(one.sha256 for one in some))  # R31.4
+            learned = alike.codec.learned_by_all(alike.encoding, base, blobs, self._start.local_layers, how)
             weight = staleness_weight(self._number - alike.round_number, self._start.staleness_exponent)
             if weight != 1.0:
                 learned *= weight
