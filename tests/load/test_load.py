@@ -28,8 +28,8 @@ def test_no_update_is_lost_and_all_figures_are_told(
 
 def test_r19_4_a_group_waits_only_while_many_more_updates_are_missing() -> None:
     assert waits_for_more(waiting=0, missing=5000)
-    assert not waits_for_more(waiting=256, missing=5000)  # it is full
-    assert not waits_for_more(waiting=100, missing=356)  # a round's last updates wait for nobody
+    assert not waits_for_more(waiting=512, missing=5000)  # it is full
+    assert not waits_for_more(waiting=100, missing=612)  # a round's last updates wait for nobody
     assert not waits_for_more(waiting=100, missing=0)  # of a small round
 
 

@@ -355,7 +355,7 @@ def test_of_initialisations_only_the_newest_has_the_moments_of_the_server_optimi
 
 
 def test_r31_5_many_rows_are_few_statements_and_all_or_none(tmp_path: Path) -> None:
-    """Of a new file pages of 16 KiB; one bad row in the second of three statements leaves nothing of the others."""
+    """Of a new file pages of 16 KiB; one bad row in the second statement leaves nothing of the others."""
     with Store(tmp_path / "run.sqlite") as store:
         store.create_run(RECORD, INITIAL)
         names = [f"board-{number}" for number in range(150)]
@@ -368,6 +368,25 @@ def test_r31_5_many_rows_are_few_statements_and_all_or_none(tmp_path: Path) -> N
         statements: list[str] = []
         store._backend._connection.set_trace_callback(statements.append)  # type: ignore[union-attr]
         store.add_updates("run-1", updates)
-        assert sum(one.startswith("INSERT") for one in statements) == 2 + 150 % 64
+        assert sum(one.startswith("INSERT") for one in statements) == 2 + 1 + (150 - 2 * 64 - 16)
         assert store.stored_keys("run-1") == {(1, name): 1 for name in names}
         assert sorted(one.device for one in store.updates("run-1", 1)) == sorted(names)
+
+
+def test_r20_5_closed_rounds_are_read_one_after_the_other(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever adds up the figures of all rounds has those of one in memory."""
+    assert not store.has_rounds("run-1")
+    for number in (1, 2, 3):
+        store.open_round("run-1", number, ["board-1"], [])
+        if number < 3:
+            result = Initialisation(number, np.array([0.5]), b"\x02" * 32)
+            store.close_round("run-1", number, {"round": number}, result, finished=False)
+    assert store.has_rounds("run-1")
+    assert [one.round_number for one in store.rounds("run-1", 2)] == [2, 3]
+    read: list[int] = []
+    metrics = store.metrics
+    monkeypatch.setattr(store, "metrics", lambda run, number: read.append(number) or metrics(run, number))
+    closed = store.closed_rounds("run-1")
+    assert next(closed) == {"round": 1}
+    assert read == [1]
+    assert list(closed) == [{"round": 2}]

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from jaragua.bases.value import made
 from jaragua.config import RunConfig
@@ -52,6 +52,8 @@ _MS_BETWEEN_WAITING = 1000
 _FORMS_OF_COMMANDS = 64
 #: Of a command: round, attempt, deadline (Unix milliseconds), start, start in float32, newest stored round.
 _Alike: TypeAlias = tuple[int, int, int, bytes, bytes | None, int | None]
+#: R31.7: by the event loop itself, in some milliseconds.
+_MOST_BYTES_CHECKED_HERE = 2**20 * 3
 #: R31.6: encoded before the event loop has its turn.
 _COMMANDS_AT_ONCE = 256
 #: Own work shorter than this is not told from the devices' time.
@@ -82,6 +84,14 @@ class _Past:
 
     def node_of(self, round_number: int, device: str, attempt: int) -> str | None:
         return self.store.node_of(self.run, round_number, device, attempt)
+
+
+class _Committing(NamedTuple):
+    """A group whose transaction goes on: what is kept, and the answers that wait for it."""
+
+    work: asyncio.Future[None]
+    kept: Sequence[StoredUpdate]
+    answers: Sequence[machine.Acknowledge]
 
 
 @dataclass
@@ -140,6 +150,7 @@ class Driver:
         """Commands that are to be sent, and their deadlines in Unix milliseconds."""
         self._unwritten: list[tuple[dict[str, Any], list[str]]] = []
         """Figures of rounds that the files beside the database do not have, and the devices that count in each."""
+        self._committing: _Committing | None = None
         self._worker = ThreadPoolExecutor(1, "jaragua-store")
         self._exclusions = ExclusionCounter()
         self._sums_asked = SumsAsked()
@@ -203,8 +214,13 @@ class Driver:
     async def take_in(self, updates: Sequence[Arrived]) -> None:
         """Check updates, commit those that count in one transaction, then answer all of them (R19).
 
-        Checks and transactions are the worker's: meanwhile the event loop reads what comes.
+        Checks of long groups and transactions are the worker's: meanwhile the event loop reads what comes.
         """
+        await self.take_in_soon(updates)
+        await self.settle()
+
+    async def take_in_soon(self, updates: Sequence[Arrived]) -> None:
+        """The same, but the last transaction may still go on (R31.7); `settle` before anything but more updates."""
         with self._own_time():
             self._take_answers([one for one in updates if self._private.takes(one.header)])
             left = [one for one in updates if not self._private.takes(one.header)]
@@ -212,6 +228,15 @@ class Driver:
             while left and not self.finished:
                 left = await self._take_in_some(left)
                 await self._finish_in_slices()
+
+    async def settle(self) -> None:
+        """R31.7: wait for the transaction that goes on, then answer its updates."""
+        if self._committing is None:
+            return
+        committing, self._committing = self._committing, None
+        await committing.work
+        self._broker.forget_missing(self._record.run, ((one.device, one.round_number) for one in committing.kept))
+        self._broker.acknowledge(committing.answers)
 
     def ask_again_soon(self) -> None:
         """R30.5: at the next `tick`, as the store may be the worker's now."""
@@ -344,7 +369,7 @@ class Driver:
             for one in updates
         ]
         asked = [question for question in questions if question is not None]
-        answers = iter(await self._worked(lambda: validation.contents(asked, self._expected)) if asked else ())
+        answers = iter(await self._checked(asked))
         verdicts = [
             one.content if question is None else next(answers) for one, question in zip(updates, questions, strict=True)
         ]
@@ -357,18 +382,28 @@ class Driver:
             if more and isinstance(more[-1], machine.CloseRound):
                 break
         kept = [_stored(one) for one in actions if isinstance(one, machine.Keep)]
+        answered = [one for one in actions if isinstance(one, machine.Acknowledge)]
+        await self.settle()
         if kept:
-            await self._worked(lambda: self._store.add_updates(self._record.run, kept))
-            self._broker.forget_missing(self._record.run, ((one.device, one.round_number) for one in kept))
-        self._broker.acknowledge(one for one in actions if isinstance(one, machine.Acknowledge))
+            work = self._worked(lambda: self._store.add_updates(self._record.run, kept))
+            self._committing = _Committing(work, kept, answered)
+        else:
+            self._broker.acknowledge(answered)
         others = [one for one in actions if not isinstance(one, machine.Keep | machine.Acknowledge)]
         if others:
+            await self.settle()
             self._perform(others)
         return list(updates[taken:])
 
-    async def _worked(self, work: Callable[[], T]) -> T:
-        """What the worker makes of it. While this waits, the store is the worker's."""
-        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+    async def _checked(self, questions: Sequence[validation.Question]) -> Sequence[Verdict]:
+        """R31.7: of few bytes here, as the worker may be committing the group before; of many by the worker."""
+        if sum(len(one.blob) for one in questions) <= _MOST_BYTES_CHECKED_HERE:
+            return validation.contents(questions, self._expected)
+        return await self._worked(lambda: validation.contents(questions, self._expected))
+
+    def _worked(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """What the worker makes of it."""
+        return asyncio.get_running_loop().run_in_executor(self._worker, work)
 
     def _actions_of(self, arrived: Arrived, content: Verdict | None) -> list[Action]:
         actions = self.machine.update(arrived.node, arrived.header, arrived.blob, arrived.payload_bytes, content)
@@ -724,7 +759,7 @@ class Driver:
 
     def _resume_state(self) -> ResumeState:
         run, following = self._record.run, self._current.rounds_done + 1
-        rounds = self._store.rounds(run)
+        rounds = self._store.rounds(run, following - 1)
         is_open = bool(rounds) and rounds[-1].metrics is None
         since = following - self._max_staleness
         return ResumeState(

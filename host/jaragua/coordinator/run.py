@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -234,6 +234,7 @@ async def _loop(driver: Driver, fleet: Fleet, inbox: Inbox, watch: _BrokerWatch)
             left -= await _handle(driver, inbox, event)
             await asyncio.sleep(0)
             event = inbox.take() if left > 0 else None
+        await driver.settle()
         fleet.raise_if_broken()
         watch.look()
         if fleet.is_connected:
@@ -249,8 +250,9 @@ async def _handle(driver: Driver, inbox: Inbox, event: FleetEvent) -> int:
     """How many events this took: an update brings others that wait with it (R19)."""
     if isinstance(event, Arrived):
         updates = inbox.group(event)
-        await driver.take_in(updates)
+        await driver.take_in_soon(updates)
         return len(updates)
+    await driver.settle()
     driver.handle(event)
     return 1
 
@@ -285,11 +287,14 @@ class _BrokerWatch:
 
 
 def _result(folder: RunFolder, record: RunRecord, codec: ModelCodec) -> events.RunResult:
+    """Of all rounds, one after the other (R20.5)."""
     store = folder.store
-    closed = [one.metrics for one in store.rounds(record.run) if one.metrics is not None]
-    _require_believed(closed)
+    sums = _Sums()
+    for metrics in store.closed_rounds(record.run):
+        sums.add(metrics)
+    last = sums.last
+    _require_believed(sums)
     initial, final = store.initialisation(record.run, 0), store.initialisation(record.run)
-    last = closed[-1]
     return events.RunResult(
         run=record.run,
         run_dir=folder.path,
@@ -297,38 +302,52 @@ def _result(folder: RunFolder, record: RunRecord, codec: ModelCodec) -> events.R
         model_hash=final.blob_hash.hex(),
         initial_blob=codec.pack(initial.vector),
         final_blob=codec.pack(final.vector),
-        devices=_tallies(closed),
-        bytes_up=sum(one["bytes_up"] for one in closed),
-        bytes_down=sum(one["bytes_down"] for one in closed),
+        devices=sums.tallies,
+        bytes_up=sums.bytes_up,
+        bytes_down=sums.bytes_down,
         metric=last["metric"],
         loss=last["loss"],
         score=last["score"],
-        instructions_per_step=_least_instructions(closed),
+        instructions_per_step=sums.least_instructions,
         privacy=last.get("privacy", {}),
     )
 
 
-def _require_believed(closed: Sequence[Any]) -> None:
+class _Sums:
+    """Over the figures of all closed rounds. last: those of the newest."""
+
+    def __init__(self) -> None:
+        self.bytes_up = self.bytes_down = self.least_instructions = 0
+        self.last: Mapping[str, Any] = {}
+        self.has_believed_any = False
+        """R17: an update of some round."""
+        self._counts: dict[str, int] = {}
+        self._kinds: dict[str, str] = {}
+
+    def add(self, metrics: Mapping[str, Any]) -> None:
+        """The next round."""
+        self.last = metrics
+        self.bytes_up += metrics["bytes_up"]
+        self.bytes_down += metrics["bytes_down"]
+        self.has_believed_any = self.has_believed_any or len(metrics.get("excluded", {})) < len(metrics["devices"])
+        for device, figures in metrics["devices"].items():
+            self._counts[device] = self._counts.get(device, 0) + 1
+            self._kinds[device] = figures["kind"] or self._kinds.get(device, "")
+            if count := figures["instructions"]:
+                self.least_instructions = min(count, self.least_instructions or count)
+
+    @property
+    def tallies(self) -> tuple[events.DeviceTally, ...]:
+        """Of each device."""
+        return tuple(events.DeviceTally(one, self._kinds[one], self._counts[one]) for one in sorted(self._counts))
+
+
+def _require_believed(sums: _Sums) -> None:
     """R17: what no update that was believed has moved is no result. Raises: RunError."""
-    if all(len(metrics.get("excluded", {})) >= len(metrics["devices"]) for metrics in closed):
-        device, reason = next(iter(closed[-1]["excluded"].items()))
+    if not sums.has_believed_any:
+        device, reason = next(iter(sums.last["excluded"].items()))
         message = f"no update of this run was believed, and its model is the one it began with; of {device}: {reason}"
         raise RunError(message, "look at the devices, then start from the beginning: `jaragua run CONFIG --new`")
-
-
-def _tallies(closed: list[Any]) -> tuple[events.DeviceTally, ...]:
-    counts: dict[str, int] = {}
-    kinds: dict[str, str] = {}
-    for metrics in closed:
-        for device, figures in metrics["devices"].items():
-            counts[device] = counts.get(device, 0) + 1
-            kinds[device] = figures["kind"] or kinds.get(device, "")
-    return tuple(events.DeviceTally(device, kinds[device], counts[device]) for device in sorted(counts))
-
-
-def _least_instructions(closed: list[Any]) -> int:
-    counted = [figures["instructions"] for metrics in closed for figures in metrics["devices"].values()]
-    return min((count for count in counted if count), default=0)
 
 
 def _sha256(blob: bytes) -> bytes:

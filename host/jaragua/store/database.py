@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -40,7 +41,7 @@ _INSERT_UPDATE = (
 
 
 class Store(Closing):
-    """The store of one run. One thread at a time may use it; one process writes at a time.
+    """The store of one run. Threads wait for one another; one process writes at a time.
 
     Errors: StoreError if the database is damaged, of another version, or cannot be written.
     """
@@ -54,6 +55,8 @@ class Store(Closing):
         self._moments = "moments, moments_check" if version >= OPTIMISED_SINCE else "x'', x''"
         self._beginning = "beginning" if version >= BEGINNINGS_SINCE else "'{}'"
         self._open = OpenRound()
+        self._lock = threading.Lock()
+        """Held by whoever asks the database, or writes to it."""
 
     def close(self) -> None:
         """Let go of the database; what was committed stays."""
@@ -142,9 +145,20 @@ class Store(Closing):
                 execute("UPDATE runs SET status = 'finished' WHERE run = ?", (run,))
         self._open = OpenRound()
 
-    def rounds(self, run: str) -> list[RoundRecord]:
-        """Every round that was opened, in order."""
-        rows = self._rows("SELECT round, members, metrics FROM rounds WHERE run = ? ORDER BY round", (run,))
+    def has_rounds(self, run: str) -> bool:
+        """Whether a round was opened."""
+        return bool(self._rows("SELECT 1 FROM rounds WHERE run = ? LIMIT 1", (run,)))
+
+    def closed_rounds(self, run: str) -> Iterator[dict[str, Any]]:
+        """The figures of every closed round, in order; one after the other is read and kept (R20.5)."""
+        query = "SELECT round FROM rounds WHERE run = ? AND metrics IS NOT NULL ORDER BY round"
+        for (number,) in self._rows(query, (run,)):
+            yield self.metrics(run, number)
+
+    def rounds(self, run: str, since: int = 0) -> list[RoundRecord]:
+        """Every round from `since` on that was opened, in order."""
+        query = "SELECT round, members, metrics FROM rounds WHERE run = ? AND round >= ? ORDER BY round"
+        rows = self._rows(query, (run, since))
         return [
             RoundRecord(number, tuple(self._json(members)), None if metrics is None else self._json(metrics))
             for number, members, metrics in rows
@@ -327,14 +341,16 @@ class Store(Closing):
         return StoreError(f"the run's database {self._backend.name} is damaged: {how}", hint)
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
-        return self._backend.rows(query, values)
+        with self._lock:
+            return self._backend.rows(query, values)
 
     @contextmanager
     def _transaction(self) -> Iterator[_Execute]:
         """What is executed in the block is one transaction when the block ends, or nothing if it fails."""
         statements: list[Statement] = []
         yield lambda query, values: statements.append((query, values))
-        self._backend.commit(statements)
+        with self._lock:
+            self._backend.commit(statements)
 
 
 def _insert_assignment(execute: _Execute, run: str, one: Assignment) -> None:

@@ -13,8 +13,10 @@ from jaragua.errors import StoreError
 from jaragua.reasons import reason_of
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Replace a file in one step: a reader, or a kill, sees the old content or the new, never a part.
+
+    content: all of it, or its parts, of which one after the other is asked for.
 
     When it returns, the new content is on the disk under its name. Raises: StoreError if it cannot be written.
     """
@@ -23,7 +25,7 @@ def write_whole(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with draft.open("wb") as sink:
-                sink.write(content)
+                sink.writelines([content] if isinstance(content, bytes) else content)
                 sink.flush()
                 os.fsync(sink.fileno())
             draft.replace(path)
@@ -67,7 +69,7 @@ def json_line(values: Mapping[str, Any]) -> str:
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
     """Replace a file of lines in one step."""
-    write_whole(path, "".join(f"{line}\n" for line in lines).encode())
+    write_whole(path, (f"{line}\n".encode() for line in lines))
 
 
 def to_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:

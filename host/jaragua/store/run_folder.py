@@ -130,7 +130,7 @@ class RunFolder(Closing):
         different = _differences(record.settings, settings_of(config))
         if start and start != record.beginning.get("start"):
             different.append("its first weights are others than those of --start")
-        if different and not self.store.rounds(record.run):
+        if different and not self.store.has_rounds(record.run):
             self.store.forget(record.run)
             return None
         if different:
@@ -145,9 +145,7 @@ class RunFolder(Closing):
             files.write_whole(self.path / INTERFACE, (self.interface.to_json() + "\n").encode())
         if self.facts:
             write_facts(self.path, self.facts, self.store.initialisation(record.run).rounds_done)
-        rounds = self.store.rounds(record.run)
-        closed = [files.json_line(one.metrics) for one in rounds if one.metrics is not None]
-        files.write_lines(self.path / METRICS, closed)
+        files.write_lines(self.path / METRICS, map(files.json_line, self.store.closed_rounds(record.run)))
         self.write_weights("initial", self.store.initialisation(record.run, 0), name_arrays)
         self.write_latest(record, name_arrays)
 

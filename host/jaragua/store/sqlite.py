@@ -68,10 +68,11 @@ CREATE TABLE sums (
     run TEXT NOT NULL, round INTEGER NOT NULL, stage TEXT NOT NULL, device TEXT NOT NULL, content BLOB NOT NULL,
     PRIMARY KEY (run, round, stage, device)) STRICT;
 """
-#: R31.5: several updates fit in a page, so that less is written for each; as many bytes of WAL as SQLite's own 1000.
+#: R31.5: several updates fit in a page, so that less is written for each.
 _PAGE_BYTES: Final = 16_384
-_PAGES_OF_A_WAL: Final = 250
-_ROWS_OF_A_STATEMENT: Final = 64
+_PAGES_OF_A_WAL: Final = 1000
+#: Few sizes, so that their statements are compiled once. 14 values a row are far below SQLite's 32,766.
+_ROWS_OF_A_STATEMENT: Final = (256, 64, 16)
 _QUERIES: Final = Queries(
     totals=(
         "SELECT count(*), coalesce(sum(metrics ->> '$.bytes_up'), 0), coalesce(sum(metrics ->> '$.bytes_down'), 0) "
@@ -132,9 +133,10 @@ class SqliteBackend:
     def _execute(self, query: str, rows: Sequence[Sequence[Any]]) -> None:
         """One statement for many rows of an INSERT: the interpreter's lock is given up and waited for at each one."""
         begin, values, row = query.rpartition(" VALUES ")
-        while values and len(rows) >= _ROWS_OF_A_STATEMENT:
-            some, rows = rows[:_ROWS_OF_A_STATEMENT], rows[_ROWS_OF_A_STATEMENT:]
-            self._connection.execute(begin + values + ", ".join([row] * len(some)), list(chain.from_iterable(some)))
+        for count in _ROWS_OF_A_STATEMENT if values else ():
+            while len(rows) >= count:
+                some, rows = rows[:count], rows[count:]
+                self._connection.execute(begin + values + ", ".join([row] * count), list(chain.from_iterable(some)))
         self._connection.executemany(query, rows)
 
     def set_aside(self) -> str:

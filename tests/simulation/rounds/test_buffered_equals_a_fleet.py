@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -22,6 +23,7 @@ from jaragua.coordinator import driver as driver_module
 from jaragua.coordinator.connection.fleet import Answered, Arrived, Fleet
 from jaragua.coordinator.connection.roster import Roster
 from jaragua.coordinator.driver import Driver
+from jaragua.coordinator.rounds import validation
 from jaragua.coordinator.rounds.validation import Verdict
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.coordinator.weights.formats import Formats
@@ -36,6 +38,7 @@ from jaragua.store import Initialisation, open_run
 from jaragua.wire import messages
 from jaragua.wire.rejections import Rejections
 from jaragua_compiler import NativeEngine
+from limits import GENEROUS_S
 
 NODE = "gateway"
 BUFFERED = Buffered(2, max_staleness=2, staleness_exponent=0.7, slow_fraction=0.4, slow_factor=6.0)
@@ -245,3 +248,42 @@ def test_r31_6_commands_are_sent_before_files_are_written(
     assert written == [1, 2, 3, 4, 5]
     assert 1 in turns[3]  # a turn when one of the commands of a round had been sent
     assert max(turns[3]) == 2
+
+
+def test_r31_7_the_next_group_is_checked_while_one_is_committed(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None is answered before its own commit, and a round ends after all of them."""
+    wanted = make(rounds=1, clients=6, devices=device_names(9), buffered=BUFFERED)
+    arrivals = [arrival for one in course(wanted, wanted.buffered) for arrival in one.arrivals][:2]
+    may_commit, committed = threading.Event(), list[int]()
+    with coordinator(wanted, wanted.buffered, tmp_path) as (driver, fleet):
+        add_updates = driver._store.add_updates
+
+        def watched(run: str, updates: list[Any]) -> None:
+            assert may_commit.wait(GENEROUS_S)
+            committed.append(len(updates))
+            add_updates(run, updates)
+
+        monkeypatch.setattr(driver._store, "add_updates", watched)
+        asked: list[int] = []
+        contents = validation.contents
+        monkeypatch.setattr(
+            validation, "contents", lambda some, rules: asked.append(len(some)) or contents(some, rules)
+        )
+
+        async def story() -> None:
+            first, second = (fleet.arrived(one) for one in arrivals)
+            await driver.take_in_soon([first])
+            following = asyncio.create_task(driver.take_in_soon([second]))
+            while len(asked) < 2:
+                await asyncio.sleep(0)
+            assert (committed, fleet.acks, driver.rounds_done) == ([], [], 0)
+            may_commit.set()
+            await following
+            assert (committed, len(fleet.acks), driver.rounds_done) == ([1, 1], 2, 1)
+            await driver.settle()
+
+        asyncio.run(story())
+        assert driver.finished
+    assert simulate(wanted).final_hash == final_hash(tmp_path)

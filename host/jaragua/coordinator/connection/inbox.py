@@ -14,7 +14,7 @@ MOST_UPDATES: Final = 1024
 MOST_BYTES: Final = 16 * 1024 * 1024
 MOST_BYTES_IN_ALL: Final = 64 * 1024 * 1024
 #: R19: of one transaction.
-MOST_IN_A_GROUP: Final = 256
+MOST_IN_A_GROUP: Final = 512
 MOST_BYTES_IN_A_GROUP: Final = 4 * 1024 * 1024
 
 

@@ -194,7 +194,7 @@ def committed(asked: Asked, aggregators: int, folder: Path) -> Measured:
         record = store.run()
         assert record is not None
         rows = store.stored_keys(record.run)
-        seconds = [one.metrics["seconds"] for one in store.rounds(record.run) if one.metrics]
+        seconds = [figures["seconds"] for figures in store.closed_rounds(record.run)]
     wanted = asked.devices * asked.rounds
     lost = wanted - len(rows) + max(0, len(rows) - told["stored"] - told["other_answers"])
     others = told["resent"], told["other_answers"]
