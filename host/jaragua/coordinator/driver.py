@@ -305,7 +305,7 @@ class Driver:
             else:
                 for action in some:
                     self._perform_one(action)
-        if any(not isinstance(action, machine.Acknowledge) for action in actions):
+        if any(not isinstance(action, machine.Acknowledge | machine.CloseRound) for action in actions):
             self._expect()
 
     def _expect(self) -> None:
@@ -456,7 +456,10 @@ class Driver:
     def _close_or_sum(self, number: int) -> None:
         """Close a round; of masked updates the sum is asked for before (U3)."""
         if not self._private.are_masked or self._private.has_sum:
-            self._perform(self._close(number))
+            following = self._close(number)
+            self._perform(following)
+            if not following:
+                self._expect()
             return
         stored = self._store.updates(self._record.run, number)
         self._carry_out(self._private.begin(number, stored, self._publisher.blob_of(number), monotonic_ms()))
@@ -622,6 +625,8 @@ class Driver:
         forms = {(one.encoding, one.blob[ARCHITECTURE]) for one in updates}
         sent = {} if forms <= {("blob", self._codec.architecture)} else self._store.forms_sent(run, number)
         nodes = [node for node in self._store.nodes_of_round(run, number) if node]
+        if not sent and not self._publisher.has_differences:
+            return len(nodes) * len(self._publisher.newest.blob)
         return sum(self._bytes_read(node, number, sent.get(node, ())) for node in nodes)
 
     def _bytes_read(self, node: str, number: int, sent: Iterable[tuple[str, bytes]]) -> int:
@@ -651,20 +656,23 @@ class Driver:
 
     def _command(self, one: Assignment, deadline: int) -> None:
         """Send a train-command. deadline: Unix milliseconds."""
-        work = self._work_of(one.round_number)
-        stored = self._store.last_stored_round(self._record.run, one.device) if work.compressed else None
-        alike = one.round_number, one.attempt, deadline, self._start_of(one), self._float_start(one, work), stored
+        alike = self._alike_of(one, deadline)
         if alike not in self._commands or self._private.are_masked:
             if len(self._commands) >= _FORMS_OF_COMMANDS:
                 self._commands.clear()
-            command = self._train_command(one, work, alike)
-            self._commands[alike] = messages.Template(command, "device", "seed")
+            self._commands[alike] = messages.Template(self._train_command(one, alike), "device", "seed")
         command_bytes = self._commands[alike].encode(device=one.device, seed=one.seed)
         self._broker.train(one.node, one.device, command_bytes, deadline)
 
-    def _train_command(self, one: Assignment, work: ClientWork, alike: _Alike) -> messages.TrainCommand:
+    def _alike_of(self, one: Assignment, deadline: int) -> _Alike:
+        """What the command of an assignment shares with most others."""
+        work = self._work_of(one.round_number)
+        stored = self._store.last_stored_round(self._record.run, one.device) if work.compressed else None
+        return one.round_number, one.attempt, deadline, self._start_of(one), self._float_start(one, work), stored
+
+    def _train_command(self, one: Assignment, alike: _Alike) -> messages.TrainCommand:
         """Of an assignment."""
-        client = self._config.client
+        client, work = self._config.client, self._work_of(one.round_number)
         number, attempt, deadline, sha256, start, stored = alike
         return messages.TrainCommand(
             run=self._record.run,

@@ -94,8 +94,7 @@ class Bench:
         found = []
         for one in list(self.folder.store.assignments(self.run)):
             if one.device in FOUR and one.round_number == self.driver.rounds_done + 1:
-                number, own = one.round_number, self.driver._own_of(one, 0)
-                command = self.driver._train_command(number, self.driver._work_of(number), own)
+                command = self.driver._train_command(one, self.driver._alike_of(one, 0))
                 start = self.driver._publisher.blob_of(one.round_number)
                 found.append(self.node._learn(command, start))
         return found

@@ -139,6 +139,11 @@ class ModelPublisher:
         self.newest, self._delta_history, self._forms = ModelVersion(blob), [], {}
         self.clear(fleet)
 
+    @property
+    def has_differences(self) -> bool:
+        """Whether starts follow from one another (M10)."""
+        return bool(self._delta_history)
+
     def bytes_for(self, node: str, round_number: int) -> int:
         """What a node reads to have the start of the open round: what it missed, a blob at most."""
         if not self._delta_history:
