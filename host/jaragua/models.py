@@ -14,7 +14,7 @@ from typing import Final, get_args
 import jaragua_models
 from jaragua.errors import DataError, ModelError
 from jaragua.strategies import ModelProperties
-from jaragua_compiler import Flatten, Network, plan
+from jaragua_compiler import Dense, Flatten, Network, plan
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export.inputs.interface import ModelInterface
 from jaragua_compiler.export.inputs.weights_file import read_interface
@@ -84,10 +84,13 @@ def zoo_model_named(name: str) -> Model:
 
 #: Before a name: the model with a validation set within its training data in place of the held-out tasks.
 VALIDATION: Final = "validation:"
-_BEFORE_A_NAME: Final = re.compile(r"(?:(?:validation(?:-\d+)?|linear|shifted):)*")
+_BEFORE_A_NAME: Final = re.compile(r"(?:(?:validation(?:-\d+)?|linear|metric|shifted):)*")
 _LEAVING_OUT: Final = re.compile(r"validation-(\d+):")
 #: Before a name: the model without hidden layers, which is logistic regression by gradient steps.
 LINEAR: Final = "linear:"
+#: Before a name: the model with one hidden layer in place of its own: linear, square, the identity at first (A2.8). So
+#: prototypes of it are those of the inputs before training, which learns a metric.
+METRIC: Final = "metric:"
 #: Before a name: the model that trains on pictures shifted at random.
 SHIFTED: Final = "shifted:"
 
@@ -102,6 +105,8 @@ def _variant_of(name: str) -> Model:
     model = model_named(plain)
     if f"{kind}:" == LINEAR:
         return replace(model, network=_without_hidden_layers(model.network))
+    if f"{kind}:" == METRIC:
+        return replace(model, network=_with_metric(model.network))
     if f"{kind}:" == SHIFTED:
         return replace(model, tasks=_with_shifts(model, plain))
     turn = _LEAVING_OUT.match(name)
@@ -134,13 +139,19 @@ def _without_hidden_layers(network: Network) -> Network:
     return replace(network, layers=(*flatten, network.layers[-1]), held=0)
 
 
+def _with_metric(network: Network) -> Network:
+    bare = _without_hidden_layers(network)
+    inputs = math.prod(network.inputs) if isinstance(network.inputs, tuple) else network.inputs
+    return replace(bare, layers=(*bare.layers[:-1], Dense(inputs), bare.layers[-1]))
+
+
 @functools.cache
 def model_named(name: str) -> Model:
     """The model of that name, or of that file if it ends in .toml; VALIDATION, LINEAR and SHIFTED may stand before it.
 
     Raises: ModelError; DataError if it has no data.
     """
-    if name.startswith((VALIDATION, LINEAR, SHIFTED)) or _LEAVING_OUT.match(name):
+    if name.startswith((VALIDATION, LINEAR, METRIC, SHIFTED)) or _LEAVING_OUT.match(name):
         return _variant_of(name)
     if not is_file(name):
         return zoo_model_named(name)

@@ -21,14 +21,16 @@ from jaragua.cli.verbs.tasks import tune
 from jaragua.config import for_simulation
 from jaragua.errors import DataError, UsageError
 from jaragua.models import VALIDATION, leaving_out, model_named
-from jaragua.simulation import Means, device_names
+from jaragua.simulation import Means, device_names, simulate
 from jaragua.simulation.comparison.adaptation_search import Tried
 from jaragua.simulation.settings import simulation_of
 from jaragua.tuning import search, validation
 from jaragua.tuning.advice import run_settings, task_settings
-from jaragua.tuning.candidates import Candidate, untrained
+from jaragua.tuning.candidates import Candidate, trained, untrained
 from jaragua.tuning.search import Found, Simple, Trial, Tuner
+from jaragua.tuning.toml_edit import with_values
 from jaragua.tuning.validation import turns_of, wide_task
+from jaragua_compiler import Dense
 from jaragua_models import HasValidation
 from jaragua_models.keywords import tasks as keywords
 from jaragua_models.omniglot import tasks as omniglot
@@ -300,3 +302,29 @@ def test_logistic_regression_by_steps_is_a_candidate_and_can_be_written() -> Non
     assert told["model"] == {"name": "linear:digits"}
     assert told["evaluation"] == {"learning_rate": 0.03, "passes": 64}
     assert [one.variant for one in untrained(model_named("sine"))] == [""]
+
+
+def test_a2_8_a_learned_metric_is_a_candidate_and_can_be_written(tmp_path: Path) -> None:
+    """Of a model of the zoo and of own data, in a tenth of the rounds; not where it has too many weights."""
+    path = write_valves(tmp_path)
+    found = {name: [one for one in trained(model_named(name)) if one.variant] for name in ("digits", str(path))}
+    assert [one.rounds_of(300) for one in found["digits"]] == [30, 30]
+    assert str(found["digits"][0]).startswith("protoreptile of a learned metric, rate ")
+    assert not [one for name in ("omniglot", "sine") for one in trained(model_named(name)) if one.variant]
+    best = Trial(found[str(path)][0], 30, Tried(0.97, 0, 0.03), Means(0.97, 0.01), (1.0, 0.9), 1.0)
+    told = Found("accuracy", "tinyreptile", ("", ""), (best,), (), False, (5, 5), (5, 5), 5)
+    assert run_settings("digits", told)["model"] == {"name": "metric:digits"}
+    path.write_text(with_values(path.read_text(), task_settings(told)))
+    model_named.cache_clear()
+    inputs = model_named(str(path)).network.inputs
+    assert model_named(str(path)).network.layers[:-1] == (Dense(inputs),)
+
+
+def test_a2_8_before_training_a_metric_is_prototypes_on_the_features() -> None:
+    """The identity has exact weights, and the layer's outputs have the format of its inputs here."""
+    told = {"strategy.name": "protoreptile", "run.rounds": 0, "evaluation.tasks": 12}
+    found = [
+        simulate(simulation_of(for_simulation(None, {"model.name": f"{variant}:digits", **told}, "")))
+        for variant in ("linear", "metric")
+    ]
+    assert found[0].after == found[1].after

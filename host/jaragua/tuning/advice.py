@@ -6,10 +6,13 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from jaragua.models import LINEAR, METRIC
 from jaragua.tuning.candidates import SCRATCH, counted
 from jaragua.tuning.search import Found, Simple, Trial
 from jaragua.tuning.toml_edit import Value
 
+#: What a task's file says of the network of a candidate's variant.
+_NETWORKS: Final[Mapping[str, Mapping[str, Value]]] = {"": {}, LINEAR: {"hidden": []}, METRIC: {"hidden": "metric"}}
 #: Strategies that find one model of all devices, or train on each device alone: no meta-learning.
 _PLAIN: Final = {"fedavg": "FedAvg", SCRATCH: "plain fine-tuning from random weights"}
 _META: Final = ("tinyreptile", "protoreptile")
@@ -37,7 +40,8 @@ def task_settings(found: Found, shots: int | None = None) -> Mapping[str, Mappin
         defaults["adapt_learning_rate"] = _rounded(trial.adaptation.learning_rate)
     if shots is not None:
         defaults["shots"] = shots
-    return {"defaults": defaults} | ({"network": {"hidden": []}} if candidate.variant else {})
+    network = _NETWORKS[candidate.variant]
+    return {"defaults": defaults} | ({"network": network} if network else {})
 
 
 def run_settings(model: str, found: Found, shots: int | None = None) -> Mapping[str, Mapping[str, Value]]:
@@ -121,7 +125,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
     finite = math.isfinite(trial.score.mean)
     return {
         "strategy": trial.candidate.strategy,
-        "hidden_layers": not trial.candidate.variant,
+        "network": trial.candidate.variant.removesuffix(":") or "own",
         "learning_rate": trial.candidate.learning_rate,
         "passes": trial.candidate.passes,
         "temperature": trial.candidate.temperature,

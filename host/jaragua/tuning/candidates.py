@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from jaragua.models import LINEAR
+from jaragua.models import LINEAR, METRIC
 from jaragua.strategies import REGISTRY
 from jaragua_models import Model
 
@@ -26,6 +27,13 @@ _PROTOTYPES: Final = (
     (1 / 3, 0.3, False),
     (1 / 3, 0.02, True),
 )
+#: Of a metric: rates by the task's own, and temperatures.
+_METRICS: Final = ((1 / 3, 0.3), (1.0, 0.1))
+#: Of the rounds of other candidates: a metric begins as the identity, and more of them fit the training devices alone.
+_METRIC_ROUNDS: Final = 0.1
+#: Inputs of which a metric is tried: its weights are their square.
+_MOST_METRIC_INPUTS: Final = 362
+_NETWORKS: Final = {"": "", LINEAR: ", without hidden layers", METRIC: " of a learned metric"}
 _RATES: Final = (1e-4, 0.5)
 #: Rates of adaptation, by that of training.
 ADAPTATION: Final = (1 / 3, 1.0, 3.0)
@@ -33,7 +41,7 @@ ADAPTATION: Final = (1 / 3, 1.0, 3.0)
 
 @dataclass(frozen=True)
 class Candidate:
-    """How a start is trained. variant: before the model's name, "" or LINEAR. trains: whether it has rounds."""
+    """How a start is trained. variant: before the model's name, "", LINEAR or METRIC. trains: whether it has rounds."""
 
     strategy: str
     learning_rate: float
@@ -52,8 +60,12 @@ class Candidate:
         """Whether a new device enrols its samples."""
         return self.strategy == PROTOTYPES
 
+    def rounds_of(self, rounds: int) -> int:
+        """As many as it trains where others train that many."""
+        return max(1, round(rounds * _METRIC_ROUNDS)) if rounds and self.variant == METRIC else rounds
+
     def __str__(self) -> str:
-        network = ", without hidden layers" if self.variant else ""
+        network = _NETWORKS[self.variant]
         if not self.trains and self.variant:
             return "prototypes on the features" if self.enrols else "logistic regression by steps on the features"
         if not self.trains:
@@ -80,7 +92,20 @@ def trained(model: Model) -> list[Candidate]:
     """Candidates that train; each strategy's first before each one's second."""
     learners = [name for name in _LEARNERS if name in REGISTRY and _fits(name, model)]
     own = {name: _of_prototypes(model) if name == PROTOTYPES else _of_steps(name, model) for name in learners}
-    return [one for several in zip(*own.values(), strict=True) for one in several]
+    return _of_metrics(model) + [one for several in zip(*own.values(), strict=True) for one in several]
+
+
+def _of_metrics(model: Model) -> list[Candidate]:
+    """Of classifiers of few inputs: these candidates cost the fewest rounds."""
+    inputs = model.network.inputs
+    size = math.prod(inputs) if isinstance(inputs, tuple) else inputs
+    if PROTOTYPES not in REGISTRY or not model.network.classifier or size > _MOST_METRIC_INPUTS:
+        return []
+    rate = model.defaults.learning_rate
+    return [
+        Candidate(PROTOTYPES, _clipped(rate * factor), 1, METRIC, temperature=temperature, wide=True)
+        for factor, temperature in _METRICS
+    ]
 
 
 def _of_steps(name: str, model: Model) -> list[Candidate]:

@@ -243,7 +243,7 @@ class Tuner:
         return max(_LEAST_ROUNDS, min(self._base.rounds, int(seconds / (passes * of_a_round + 1e-9))))
 
     def _try(self, candidate: Candidate, rounds: int) -> Trial:
-        begun = self._clock()
+        begun, rounds = self._clock(), candidate.rounds_of(rounds)
         learned = [self._learned(self._simulation(candidate, rounds, turn)) for turn in self._turns] if rounds else []
         trial = self._adapted(candidate, self._simulation(candidate, rounds, self._turns[0]), learned, begun)
         self._trials.append(trial)

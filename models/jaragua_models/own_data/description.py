@@ -88,7 +88,8 @@ class Description:
     side: int = 28
     channels: int = 1
     dark_on_light: bool = True
-    hidden: tuple[int, ...] = (32,)
+    hidden: tuple[int, ...] | Literal["metric"] = (32,)
+    """Units of dense layers with ReLU, or one linear square layer, the identity at first (A2.8)."""
     filters: tuple[int, ...] = (8, 16)
     defaults: Mapping[str, float] = field(default_factory=dict)
     strategy: str = START.strategy
@@ -150,11 +151,19 @@ class _Reader:
             side=self._side(),
             channels=self._channels(),
             dark_on_light=self._take("task", "dark_on_light", bool, self._channels() == 1),
-            hidden=self._several("hidden", int, (32,), "network"),
+            hidden=self._hidden(),
             filters=self._several("filters", int, (8, 16), "network"),
             defaults=self._defaults(),
             strategy=self._take("defaults", "strategy", str, START.strategy),
         )
+
+    def _hidden(self) -> tuple[int, ...] | Literal["metric"]:
+        found = self._section("network").get("hidden")
+        if found == "metric":
+            return "metric"
+        if isinstance(found, str):
+            raise self._error("network", "hidden", f"{found!r} is none", 'Write hidden = [32], [] or "metric".')
+        return self._several("hidden", int, (32,), "network")
 
     def _name(self) -> str:
         """As given; without it as the file is called, made fit. It is the name of the network, too."""

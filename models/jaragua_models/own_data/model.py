@@ -192,8 +192,10 @@ def _network(path: Path, description: Description, table: Table, defaults: Defau
     outputs = Dense(len(table.classes) if description.naming == "fixed" else defaults.ways, "linear")
     try:
         if description.kind != "images":
-            hidden = [Dense(units, "relu") for units in description.hidden]
-            return Network(description.name, table.x.shape[1], (*hidden, outputs))
+            inputs = table.x.shape[1]
+            units = description.hidden
+            hidden = [Dense(inputs)] if units == "metric" else [Dense(one, "relu") for one in units]
+            return Network(description.name, inputs, (*hidden, outputs))
         stack = [Conv2D(count, (3, 3), (2, 2), "same", "relu") for count in description.filters]
         return Network(
             description.name, (description.side, description.side, description.channels), (*stack, Flatten(), outputs)

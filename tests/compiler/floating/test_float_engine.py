@@ -165,6 +165,16 @@ def test_a2_7_a_classifier_without_hidden_layers_begins_at_zero() -> None:
             assert np.array_equal(drawn, first)
 
 
+def test_a2_8_a_hidden_linear_square_layer_begins_as_the_identity() -> None:
+    layers = (kinds.Dense(6), kinds.Dense(6, "relu"), kinds.Dense(4), kinds.Dense(4))
+    network = Network("net", 6, layers)
+    (rows, biases), *others = first_weights(network, 4)
+    assert np.array_equal(rows, np.eye(6))
+    assert not biases.any()
+    for (drawn, _), (first, _) in zip(initial_weights(network, 4)[1:], others, strict=True):
+        assert np.array_equal(drawn, first)
+
+
 def test_a2_7_leaves_a_regression_alone() -> None:
     network = Network("net", 6, (kinds.Dense(8, "relu"), kinds.Dense(3)), "mean_squared_error")
     rows, _ = initial_weights(network, 4)[-1]

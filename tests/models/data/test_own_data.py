@@ -285,6 +285,11 @@ def test_network_and_defaults_are_taken_from_the_file(tmp_path: Path, table: Pat
         (lambda text: text.replace("valves.csv", "a\\u0000"), "[task] path: 'a\\x00' is none", ""),
         (lambda text: text + "[network]\nfilters = [8]", "[network] filters: nothing of that name", "hidden"),
         (lambda text: text + "[network]\nhidden = [0]", "[network]", ""),
+        (
+            lambda text: text + '[network]\nhidden = "metrik"',
+            "[network] hidden: 'metrik' is none",
+            '"metric"',
+        ),
         (lambda text: text + "[defaults]\nround = 3", "[defaults] round: nothing of that name", "'rounds'"),
         (lambda text: text + "[defaults]\nrounds = 0", "[defaults] rounds: 0 is not above 0", ""),
         (lambda text: text + "[defaults]\nrounds = 2.5", "[defaults] rounds: 2.5 is not a whole number", ""),

@@ -15,11 +15,23 @@ Weights = list[tuple[FloatArray, FloatArray]]
 
 
 def first_weights(network: Network, seed: int) -> Weights:
-    """What a run or a board begins with: `initial_weights`, and 0 in a classifier without hidden layers (A2.7)."""
+    """What a run or a board begins with: `initial_weights` but for two kinds of layers.
+
+    A classifier without hidden layers begins at 0 (A2.7), a hidden linear square layer as the identity (A2.8).
+    """
     drawn = initial_weights(network, seed)
-    if len(drawn) > 1 or not _gives_logits(network):
-        return drawn
-    return [(np.zeros_like(rows), biases) for rows, biases in drawn]
+    if len(drawn) == 1 and _gives_logits(network):
+        return [(np.zeros_like(rows), biases) for rows, biases in drawn]
+    last = len(drawn) - 1
+    return [
+        (np.eye(len(rows)), biases) if place < last and _is_linear_square(network.layers[index], rows) else one
+        for place, (index, one) in enumerate(zip(network.weighted, drawn, strict=True))
+        for rows, biases in (one,)
+    ]
+
+
+def _is_linear_square(layer: layers.Layer, rows: FloatArray) -> bool:
+    return isinstance(layer, layers.Dense) and layer.kind == "linear" and rows.shape == (len(rows), len(rows))
 
 
 def initial_weights(network: Network, seed: int) -> Weights:
