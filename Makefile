@@ -164,7 +164,7 @@ test-paths: ## Set-up, firmware and demo in a fresh clone in a folder named "a b
 
 boards: setup-test ## Build every board that needs no vendor framework; train on every emulated one, and a mixed fleet
 	@tools/setup/setup.sh boards
-	@JARAGUA_ALL_BOARDS=1 $(BIN)/python -m pytest tests/boards tests/flash tests/deploy
+	@JARAGUA_ALL_BOARDS=1 $(BIN)/python -m pytest tests/boards tests/firmware/test_keep_drivers.py tests/flash tests/deploy
 
 test-wot: setup-test ## node-wot, given Thing Descriptions alone, on a live fleet of emulated boards; the playground's validator
 	@tools/setup/setup.sh wot

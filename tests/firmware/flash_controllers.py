@@ -83,6 +83,98 @@ def _nothing(_offset: int) -> int:
     return 0
 
 
+class Nrf(Flash):
+    """nRF51 Series Reference Manual, 6, and nRF52840 product specification, NVMC: a mode, and a page by its address."""
+
+    unit_bytes = 4
+    reading, writing, erasing = 0, 1, 2
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__(machine)
+        machine.add_device(0x4001E000, self._read, self._write)
+        machine.add_device(0x40010000, _nothing, self.feed)
+        machine.on_write(machine.keep_start, machine.board.keep_bytes, self._on_cells)
+        self._reset()
+
+    def _reset(self) -> None:
+        self.mode, self.polls = self.reading, 0
+        self.written: tuple[int, bytes, bytes] | None = None
+
+    def start(self) -> None:
+        super().start()
+        self._reset()
+
+    @property
+    def is_busy(self) -> bool:
+        return self.polls > 0 or self.written is not None
+
+    def end_of_call(self) -> None:
+        assert self.mode == self.reading
+        assert not self.is_busy
+
+    def _read(self, offset: int) -> int:
+        assert offset == 0x400
+        if self.written:
+            (address, old, new), self.written = self.written, None
+            self.write_unit(address, old, new, onto_anything=False)
+        self.polls = max(0, self.polls - 1)
+        return int(self.polls == 0)
+
+    def _write(self, offset: int, value: int) -> None:
+        assert offset in (0x504, 0x508)
+        assert not self.is_busy or (offset == 0x504 and value == self.reading), "a register is written while it is busy"
+        if offset == 0x504:
+            assert value in (self.reading, self.writing, self.erasing)
+            self.mode = value
+            return
+        assert self.mode == self.erasing, "it erases in its mode for that only"
+        assert value % self.page_bytes == 0
+        self.erase_page((value - self.machine.keep_start) // self.page_bytes)
+        self.polls = POLLS
+
+    def _on_cells(self, address: int, size: int, value: int) -> None:
+        assert self.mode == self.writing, "it writes in its mode for that only"
+        assert not self.is_busy, "a word is written while it is busy"
+        assert self.may_write(), "the framework's memory protection forbids it"
+        old = bytes(self.machine.core.mem_read(address, size))
+        self.written = (address, old, (value & (1 << 8 * size) - 1).to_bytes(size, "little"))
+        self.polls = POLLS
+
+    def may_write(self) -> bool:
+        return True
+
+
+class Nrf51(Nrf):
+    """Pages of 1 KB."""
+
+    page_bytes = 1024
+
+
+class Nano(Nrf):
+    """Pages of 4 KB, and the framework's lock of the flash (firmware/test/keep/keep_nano.cpp)."""
+
+    page_bytes = 4096
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__(machine)
+        machine.add_device(0x400D0000, _nothing, self._count)
+
+    def _reset(self) -> None:
+        super()._reset()
+        self.is_counted_in = False
+
+    def _count(self, _offset: int, value: int) -> None:
+        assert self.is_counted_in != bool(value)
+        self.is_counted_in = bool(value)
+
+    def may_write(self) -> bool:
+        return self.is_counted_in
+
+    def end_of_call(self) -> None:
+        super().end_of_call()
+        assert not self.is_counted_in
+
+
 KEY_1, KEY_2 = 0x45670123, 0xCDEF89AB
 
 
@@ -304,9 +396,8 @@ class Rp2(Flash):
         self._reset()
 
     def _let_read(self, is_readable: bool) -> None:
-        board = self.machine.board
-        self.machine.set_readable(board.flash.origin, board.flash.size_bytes - board.keep_bytes, is_readable)
-        self.machine.set_readable(self.machine.keep_start, board.keep_bytes, is_readable)
+        flash = self.machine.board.flash
+        self.machine.set_readable(flash.origin, flash.size_bytes, is_readable)
 
     def _on_rom(self, address: int) -> None:
         first, second, third, fourth = (self.machine.core.reg_read(register) for register in ARGUMENTS)
@@ -389,6 +480,8 @@ class Rp2350(Rp2):
 
 
 CONTROLLERS: dict[str, type[Flash]] = {
+    "bbcmicrobit": Nrf51,
+    "nano33ble": Nano,
     "adafruit_feather_f405": Stm32F4,
     "nucleo_f446re": Stm32F4,
     "bluepill_f103c8": Stm32F1,

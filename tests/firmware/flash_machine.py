@@ -22,6 +22,7 @@ from unicorn import (
     UC_PROT_NONE,
     UC_PROT_READ,
     Uc,
+    UcError,
 )
 from unicorn.arm_const import (
     UC_ARM_REG_LR,
@@ -66,9 +67,9 @@ class Machine:
         self._segments = _segments(path)
         self._failure: Exception | None = None
         self._undone: list[tuple[int, bytes]] = []
-        self.keep_start = board.flash.origin + board.flash.size_bytes - board.keep_bytes
-        self.core.mem_map(board.flash.origin, board.flash.size_bytes - board.keep_bytes, UC_PROT_READ | UC_PROT_EXEC)
-        self.core.mem_map(self.keep_start, board.keep_bytes)
+        self.keep_start = self.symbols.address("jrg_port_keep_start")
+        self.core.mem_map(board.flash.origin, board.flash.size_bytes, UC_PROT_READ | UC_PROT_EXEC)
+        self.core.mem_protect(self.keep_start, board.keep_bytes)
         self.core.mem_map(board.ram.origin, board.ram.size_bytes)
         self.core.mem_write(self.keep_start, b"\xff" * board.keep_bytes)
         for address, _, data in self._segments:
@@ -142,12 +143,18 @@ class Machine:
         for register, value in zip(ARGUMENTS, arguments, strict=False):
             self.core.reg_write(register, value)
         self.core.reg_write(UC_ARM_REG_LR, self._end | 1)
-        self.core.emu_start(address | 1, self._end, count=INSTRUCTIONS)
+        stopped: UcError | None = None
+        try:
+            self.core.emu_start(address | 1, self._end, count=INSTRUCTIONS)
+        except UcError as error:
+            stopped = error
         if self._failure:
             failure, self._failure = self._failure, None
             while self._undone:
                 self.core.mem_write(*self._undone.pop())
             raise failure
+        if stopped:
+            raise stopped
         assert self.core.reg_read(UC_ARM_REG_PC) == self._end, "it does not come back"
         return int(self.core.reg_read(UC_ARM_REG_R0))
 

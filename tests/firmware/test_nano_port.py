@@ -13,6 +13,7 @@ from jaragua.wire.codegen.constants import write_header
 from strict_c import STRICT
 
 PORT = FIRMWARE / "ports" / "nano33ble" / "jrg_port.cpp"
+FLASH = PORT.with_name("jrg_flash.cpp")
 OPTIONS = ["-DJRG_PORT_WATCHDOG=1", "-DJRG_PORT_WATCHDOG=0", "-DJRG_PORT_WATCHDOG_MS=60000"]
 
 
@@ -33,7 +34,7 @@ def _flags(folder: Path) -> list[str]:
 @pytest.mark.parametrize("option", OPTIONS)
 def test_the_nano_port_compiles_against_the_frameworks_signatures(tmp_path: Path, option: str) -> None:
     """The framework itself must be downloaded; what the port calls of it is in arduino_stubs. W6: its options."""
-    subprocess.run(["arm-none-eabi-g++", *_flags(tmp_path), "-fsyntax-only", option, str(PORT)], check=True)
+    subprocess.run(["arm-none-eabi-g++", *_flags(tmp_path), "-fsyntax-only", option, str(PORT), str(FLASH)], check=True)
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="g++ IS NOT INSTALLED")

@@ -166,12 +166,6 @@ void jrg_port_stack(uint32_t *size_bytes, uint32_t *free_bytes)
     *free_bytes = 0;
 }
 
-// The framework's flash functions were not tried.
-const jrg_keep_flash *jrg_port_flash(void)
-{
-    return nullptr;
-}
-
 // A monitor that opens the port sees the line only if it is said after that; L1.4 wants it before any frame.
 void setup()
 {
