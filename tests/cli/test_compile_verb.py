@@ -75,7 +75,7 @@ def test_a_zoo_model_becomes_a_folder_named_after_it_and_its_board(capsys: pytes
     assert (data["weights"], data["trained_layers"]) == (["w16"], [0, 1, 2])
     for place in ("ram", "flash"):
         assert sum(row["bytes"] for row in data[place]) == data[f"{place}_bytes"] <= data[f"{place}_free_bytes"]
-    assert len(data["files"]) == 9
+    assert len(data["files"]) == 8
 
 
 def test_the_self_test_of_a_zoo_model_passes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jaragua.cli import main
+from jaragua.errors import DataError
 from jaragua.semantics.graph.contents import add_file
 from jaragua.semantics.graph.facts import model_records
 from jaragua.semantics.graph.store import GraphStore
@@ -25,14 +26,21 @@ def taken(path: Path, folder: Path) -> ModelRecord:
     return found
 
 
-def test_s3_1_compile_writes_a_description_into_its_folder(tmp_path: Path) -> None:
+def test_s3_1_compile_writes_a_description_into_its_manifest(tmp_path: Path) -> None:
     words = ["compile", "digits", "--board", "pico", "--out", str(tmp_path / "c")]
     assert main.run(words) == 0
-    found = taken(tmp_path / "c" / "digits.ttl", tmp_path)
+    found = taken(tmp_path / "c" / "jaragua.json", tmp_path)
     assert found.id == "digits"
     assert all(build.instructions for build in found.builds)
-    assert "digits.ttl" in json.loads((tmp_path / "c" / "jaragua.json").read_text(encoding="utf-8"))["files"]
+    assert len(list((tmp_path / "c").iterdir())) == 8
     assert main.run(words) == 0  # the folder is still known as its own
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"description": 7}', '{"files": {}}'])
+def test_s3_1_a_manifest_without_a_description_is_one_sentence(tmp_path: Path, content: str) -> None:
+    (tmp_path / "jaragua.json").write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match="has no description of a model"):
+        taken(tmp_path / "jaragua.json", tmp_path)
 
 
 def test_s3_1_simulate_writes_what_it_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,12 +25,12 @@ def with_manifest(files: Mapping[str, bytes], facts: Mapping[str, Any]) -> dict[
     return {**files, MANIFEST: (json.dumps(manifest, indent=2) + "\n").encode()}
 
 
-def with_file(files: Mapping[str, bytes], name: str, content: bytes) -> dict[str, bytes]:
-    """The files of `with_manifest` with one more, which the manifest names, too."""
+def with_fact(files: Mapping[str, bytes], key: str, value: Any) -> dict[str, bytes]:
+    """The files of `with_manifest` with one more fact in the manifest."""
     manifest = json.loads(files[MANIFEST])
-    facts = {key: value for key, value in manifest.items() if key not in ("made_by", "files")}
-    others = {key: value for key, value in files.items() if key != MANIFEST}
-    return with_manifest(others | {name: content}, facts)
+    facts = {name: told for name, told in manifest.items() if name not in ("made_by", "files")}
+    others = {name: content for name, content in files.items() if name != MANIFEST}
+    return with_manifest(others, facts | {key: value})
 
 
 def check_replaceable(folder: Path, *, force: bool, names: Collection[str] = ()) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -11,8 +12,10 @@ from jaragua.semantics.graph.extra import needed
 from jaragua.semantics.graph.store import GraphStore
 from jaragua.semantics.models.description import describe_model
 from jaragua.semantics.models.model_triples import model_iri, model_triples
+from jaragua.semantics.models.writing import IN_MANIFEST
 from jaragua.semantics.triples import Iri, Term, Text, Triple
 from jaragua.semantics.vocabulary import NNET, RDF, XSD
+from jaragua_compiler.export.folder import MANIFEST
 from jaragua_models import get, names
 
 _MOST_BYTES: Final = 4_000_000
@@ -26,9 +29,9 @@ def add_zoo(store: GraphStore) -> None:
 
 
 def add_file(store: GraphStore, path: Path) -> list[str]:
-    """A Thing Description (.json, .jsonld) or a model's description (.ttl); the sentences of a refusal, else [].
+    """A Thing Description (.json, .jsonld) or a model's description (.ttl, or in the manifest of a compiled folder).
 
-    Raises DataError for a file that cannot be read or parsed.
+    Returns the sentences of a refusal, else []. Raises DataError for a file that cannot be read or parsed.
     """
     try:
         content = path.read_bytes()
@@ -37,13 +40,26 @@ def add_file(store: GraphStore, path: Path) -> list[str]:
     if len(content) > _MOST_BYTES:
         raise DataError(f"{path} has more than {_MOST_BYTES:,} bytes", "a description is smaller")
     source = f"file:{path.resolve()}"
-    if path.suffix != ".ttl":
+    if path.name == MANIFEST:
+        content = _in_manifest(content, path)
+    elif path.suffix != ".ttl":
         return store.offer_thing(content, source)
     triples = read_turtle(content, str(path))
     models = [one[0] for one in triples if one[1].value == RDF + "type" and _is_model(one[2])]
     if len(models) != 1:
         raise DataError(f"{path} describes {len(models)} models", "give a file that describes one")
     return store.offer_model(models[0], triples, source)
+
+
+def _in_manifest(content: bytes, path: Path) -> bytes:
+    """The description in the manifest of a compiled folder. Raises DataError if it has none."""
+    try:
+        found = json.loads(content)[IN_MANIFEST]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} has no description of a model", "make it with `jaragua compile`") from error
+    if not isinstance(found, str):
+        raise DataError(f"{path} has no description of a model", "make it with `jaragua compile`")
+    return found.encode()
 
 
 def read_turtle(content: bytes, place: str) -> list[Triple]:

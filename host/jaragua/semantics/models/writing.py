@@ -11,11 +11,13 @@ from jaragua.semantics.models.description import Measured, ModelDescription, des
 from jaragua.semantics.models.model_triples import model_triples
 from jaragua.semantics.triples import turtle
 from jaragua_compiler.export import Compiled
-from jaragua_compiler.export.folder import with_file
+from jaragua_compiler.export.folder import with_fact
 from jaragua_compiler.graph.network import Network
 from jaragua_models import Model, get, names
 
 SUFFIX = ".ttl"
+#: The key of a compiled folder's manifest whose value is the description, as Turtle.
+IN_MANIFEST = "description"
 
 
 def described(model: Model, measured: Sequence[Measured] = ()) -> ModelDescription:
@@ -37,9 +39,9 @@ def is_of_the_zoo(name: str, network: Network) -> bool:
 
 
 def with_description(compiled: Compiled, name: str, network: Network) -> Compiled:
-    """With one file more: what the model is and needs, for the graph of a fleet (S3). name: as it was asked for."""
-    text = content(described_network(name, network))
-    return replace(compiled, files=with_file(compiled.files, compiled.prefix + SUFFIX, text))
+    """With what the model is and needs in the manifest, for the graph of a fleet (S3). name: as it was asked for."""
+    text = content(described_network(name, network)).decode()
+    return replace(compiled, files=with_fact(compiled.files, IN_MANIFEST, text))
 
 
 def content(description: ModelDescription) -> bytes:

@@ -50,7 +50,9 @@ def serve(options: ServeOptions) -> None:
 
 @app.command()
 def add(
-    files: Annotated[list[Path], typer.Argument(help="Thing Descriptions (.json) and models' descriptions (.ttl).")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Thing Descriptions (.json) and models' descriptions (.ttl, jaragua.json).")
+    ],
     graph: Annotated[Path | None, _GRAPH] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> None:
