@@ -299,6 +299,16 @@ class Stm32F1(Stm32):
     lock_bit, start_bit, errors, busy_bit, program_bits = 1 << 7, 1 << 6, 1 << 2 | 1 << 4, 1, 1
     takes_what_is_not_erased = False
     address = 0
+    size_kb = 64
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__(machine)
+        machine.add_device(0x1FFFF000, self._read_size, lambda _offset, _value: None)
+
+    def _read_size(self, offset: int) -> int:
+        """The upper half of the word is nobody's."""
+        assert offset == 0x7E0
+        return 0xABCD0000 | self.size_kb
 
     def take_other(self, offset: int, value: int) -> None:
         assert offset == 0x14

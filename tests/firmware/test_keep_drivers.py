@@ -6,18 +6,22 @@ no mistake. No real board has run it.
 
 from __future__ import annotations
 
+import gc
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from emulated_images import FIRMWARE
-from flash_controllers import CONTROLLERS, Flash, PowerCut, Rp2, Stm32, Stm32F7
+from emulated_images import FIRMWARE, build_test_image
+from flash_controllers import CONTROLLERS, Flash, PowerCut, Rp2, Stm32, Stm32F1, Stm32F7
 from flash_machine import Machine
-from keep_images import driver_of, environment_with_memory, keeping_image
+from keep_images import LIBRARIES, driver_of, environment_with_memory, keeping_image
 from unicorn import UcError
 
 from jaragua.boards import environment, environments
+from jaragua.boards.environments import Region
 from long_form import first_of
 
 OK, NOTHING, TOO_LARGE, WORN, FAILED = range(5)
@@ -107,6 +111,13 @@ def board(request: pytest.FixtureRequest, image_of: dict[str, Path]) -> KeepingB
 pytestmark = pytest.mark.cross
 
 
+@pytest.fixture(autouse=True)
+def _machines_are_freed() -> Iterator[None]:
+    """A machine and its model know each other. Its core is freed here, and not while another one runs."""
+    yield
+    gc.collect()
+
+
 def operations_of_a_save(board: KeepingBoard) -> int:
     """Erases, and units that are written: each part, and the header, begins a unit of its own where it has to."""
     before = board.flash.operations
@@ -193,11 +204,24 @@ def test_k10_without_its_controller_a_board_has_no_flash(image_of: dict[str, Pat
         assert machine.call("jrg_port_flash") == 0, name
 
 
-def test_k10_an_f7_with_two_banks_has_no_flash(image_of: dict[str, Path]) -> None:
-    board = KeepingBoard("nucleo_f767zi", image_of["nucleo_f767zi"])
-    assert isinstance(board.flash, Stm32F7)
-    board.flash.is_one_bank = False
-    assert board.geometry() == 0
+def test_k10_an_stm32_with_other_pages_has_no_flash(image_of: dict[str, Path]) -> None:
+    """An F7 whose option bytes make two banks, and an F1 whose pages have 2 KB."""
+    seven, one = (KeepingBoard(name, image_of[name]) for name in ("nucleo_f767zi", "bluepill_f103c8"))
+    assert isinstance(seven.flash, Stm32F7)
+    assert isinstance(one.flash, Stm32F1)
+    seven.flash.is_one_bank = False
+    one.flash.size_kb = 256
+    assert (seven.geometry(), one.geometry()) == (0, 0)
+
+
+def test_k10_an_f4_keeps_nothing_in_its_second_bank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A board of 2 MB that somebody adds to the table; its last sectors have other numbers."""
+    small = environment("adafruit_feather_f405")
+    large = replace(small, flash=Region(small.flash.origin, 2 * small.flash.size_bytes))
+    monkeypatch.setattr("emulated_images.environment", lambda _name: large)
+    image = build_test_image("keep/keep_board.c", tmp_path, name=small.name, also=LIBRARIES)
+    monkeypatch.setattr("test_keep_drivers.environment_with_memory", lambda _name: large)
+    assert KeepingBoard(small.name, image).geometry() == 0
 
 
 @pytest.mark.parametrize("name", [name for name in CONTROLLERS if environment(name).port == "stm32"])

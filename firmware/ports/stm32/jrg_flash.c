@@ -115,13 +115,20 @@ static void write(uint32_t offset_bytes, const uint32_t *words, uint32_t count)
 
 #endif
 
-/* RM0410, 3.3.2: as delivered, the flash of an F7 is one bank. Two have sectors of half the size. */
+/* K10. Other chips of the family have other pages: an F1 of more than 128 KB has such of 2 KB (RM0008, 3.3.3, and its size
+ * in KB in 30.1.1), and an F4 or F7 with two banks numbers its sectors in another way (RM0090, 3.4; RM0410, 3.3.2). */
 static bool has_these_pages(void)
 {
-#if JRG_BOARD_FAMILY == 7
-    return (CONTROLLER(0x14) & 1u << 29) != 0;
+#if JRG_BOARD_FAMILY == 1
+    return (JRG_REGISTER(0x1FFFF7E0u) & 0xFFFFu) <= 128;
 #else
-    return true;
+    const bool is_first_bank =
+        (uint32_t)(uintptr_t)jrg_port_keep_start - ORIGIN + JRG_PORT_KEEP_BYTES <= 8 * PAGE_BYTES;
+#if JRG_BOARD_FAMILY == 7
+    return is_first_bank && (CONTROLLER(0x14) & 1u << 29) != 0;
+#else
+    return is_first_bank;
+#endif
 #endif
 }
 
