@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.models import model_named
+from jaragua.report.intervals import student_quantile
 from jaragua.simulation import Means, Simulation, SimulationProgress, simulate
 from jaragua.simulation.comparison import simple_methods
 from jaragua.simulation.comparison.adaptation_search import AdaptationSearch, Tried
@@ -44,8 +45,6 @@ _FINALISTS: Final = 2
 _MORE_ROUNDS: Final = (4,)
 #: Of the score: what more passes of a new device must gain.
 _MARGIN: Final = 0.003
-#: In proportion to the best score: the task's own strategy may have so much less, and still is chosen.
-_LESS: Final = 0.005
 #: Passes over the support set, and rates by that of training, by which enrolled features are refined.
 _REFINING: Final = tuple(itertools.product((4, 16), (1.0, 3.0)))
 #: Multiplications of one search for a rate and passes of adaptation.
@@ -93,19 +92,30 @@ class Found:
 
     @property
     def best(self) -> Trial:
-        """The trial with the best score, or the best of the task's own strategy if that is as good (`_LESS`).
+        """The trial with the best score, unless a simpler one is within a standard error of it (Breiman and others).
 
-        The own strategy gives way where it is behind a method without training: then it has learned nothing that a new
-        device could not do alone. Of one validation device alone it always stays, as its tasks say nothing of others.
+        Of many trials on few devices the first is often lucky. So, in this order: the best without training, then the
+        best of the task's own strategy, which must not be behind a method without training. Of one validation device
+        alone the own strategy always stays, as its tasks say nothing of others.
         """
         best, own = max(self.trials, key=_score), self.best_of(self.own_strategy)
-        if own is None or best is own:
-            return best
-        if self.has_one_device:
+        if self.has_one_device and own is not None:
             return own
-        if self.is_clear(best, own) or own.adaptation.score < self._best_without_training:
+        untrained = max((one for one in self.trials if not one.candidate.trains), key=_score, default=None)
+        if untrained is not None and not self._is_ahead(best, untrained):
+            return untrained
+        if own is None or self._is_ahead(best, own) or own.adaptation.score < self._best_without_training:
             return best
-        return own if own.adaptation.score >= best.adaptation.score - _LESS * abs(best.adaptation.score) else best
+        return own
+
+    def _is_ahead(self, one: Trial, other: Trial) -> bool:
+        """Whether one is better than the other by more than a standard error of their difference."""
+        if not all(map(math.isfinite, (*one.scores, *other.scores))):
+            return _score(one) > _score(other)
+        gap, devices = self.gap(one, other), set(self.devices)
+        count = len(devices) if len(devices) > 1 and all(devices) else len(self.devices)
+        error = gap.ci95 / student_quantile(0.975, count - 1) if count > 1 else 0.0
+        return (gap.mean if self.metric == "accuracy" else -gap.mean) > error
 
     @property
     def _best_without_training(self) -> float:
@@ -244,7 +254,10 @@ class Tuner:
 
     def _try(self, candidate: Candidate, rounds: int) -> Trial:
         begun, rounds = self._clock(), candidate.rounds_of(rounds)
-        learned = [self._learned(self._simulation(candidate, rounds, turn)) for turn in self._turns] if rounds else []
+        learned: list[bytes] = []
+        for turn in self._turns if rounds else ():
+            alike = turn.starts if len(self._turns) > 1 else 1
+            learned += [self._learned(self._simulation(candidate, rounds, turn))] * alike
         trial = self._adapted(candidate, self._simulation(candidate, rounds, self._turns[0]), learned, begun)
         self._trials.append(trial)
         self._on_trial(trial)
@@ -261,7 +274,7 @@ class Tuner:
             return fleet.start(learned)
 
     def _adapted(self, candidate: Candidate, wanted: Simulation, learned: Sequence[bytes], begun: float) -> Trial:
-        """At the rate and passes that suit the starts best. learned: of each validation set; none: random weights."""
+        """At the rate and passes that suit the starts best. learned: of each TASKS_OF_A_START tasks; none: random."""
         codec, count = ModelCodec(model_for(wanted)), len(self._tasks)
         with open_fleet(wanted, codec, self._workers) as fleet:
             search = AdaptationSearch(wanted, fleet, self._tasks, adaptation_of(wanted), _MOST_WORK)

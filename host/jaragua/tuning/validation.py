@@ -18,9 +18,10 @@ from jaragua_models import HasOwners, LeavesOneOut
 from jaragua_models import ModelError as ModelsError
 
 #: Tasks of the one validation set, by the multiplications of a forward pass: a point of accuracy is told apart by some
-#: hundred tasks, but those of a large network take minutes. Where each training device is one, each has
+#: hundred tasks, but those of a large network take minutes. Where each training device is one, each has so many times
 #: TASKS_OF_A_START.
 TASKS, SMALL_TASKS, SMALL_NETWORK = 60, 240, 100_000.0
+SMALL_TURNS: Final = 3
 #: With fewer training devices each of them is a validation set in turn: one in four would be a single device.
 FEW_DEVICES: Final = 5
 #: Classes and samples of a wide task, by the task's own and at most; and devices that must have them.
@@ -34,6 +35,11 @@ class Turn:
     prefix: str
     base: Simulation
     tasks: int
+
+    @property
+    def starts(self) -> int:
+        """How often what was learned is evaluated on TASKS_OF_A_START tasks, where there are several sets."""
+        return max(1, self.tasks // TASKS_OF_A_START)
 
 
 def turns_of(base: Simulation, leave_one_out: bool | None) -> tuple[Turn, ...]:
@@ -51,11 +57,10 @@ def turns_of(base: Simulation, leave_one_out: bool | None) -> tuple[Turn, ...]:
         count = validation_tasks(base)
         return (Turn(VALIDATION, _on_validation(base, VALIDATION, count), count),)
     prefixes = [leaving_out(number) for number in range(owners)]
-    bases = [_on_validation(base, prefix, TASKS_OF_A_START) for prefix in prefixes]
+    count = TASKS_OF_A_START * (SMALL_TURNS if multiplications(base) <= SMALL_NETWORK else 1)
+    bases = [_on_validation(base, prefix, count) for prefix in prefixes]
     ways = min(one.ways for one in bases)
-    return tuple(
-        Turn(prefix, one.changed(ways=ways), TASKS_OF_A_START) for prefix, one in zip(prefixes, bases, strict=True)
-    )
+    return tuple(Turn(prefix, one.changed(ways=ways), count) for prefix, one in zip(prefixes, bases, strict=True))
 
 
 def validation_tasks(base: Simulation) -> int:

@@ -43,7 +43,7 @@ naming = "shuffled"
 
 [defaults]
 ways = 5
-queries = 10
+queries = 5
 """
 _CHANNELS: Final = ("ax", "ay", "az", "gx", "gy", "gz")
 
