@@ -20,7 +20,7 @@ from jaragua.cli.main import run
 from jaragua.cli.verbs.tasks import tune
 from jaragua.config import for_simulation
 from jaragua.errors import DataError, UsageError
-from jaragua.models import VALIDATION, leaving_out, model_named
+from jaragua.models import METRIC, VALIDATION, leaving_out, model_named
 from jaragua.simulation import Means, device_names, simulate
 from jaragua.simulation.comparison.adaptation_search import Tried
 from jaragua.simulation.settings import simulation_of
@@ -240,6 +240,9 @@ def test_what_is_not_trained_gives_way_to_the_tasks_own_settings_or_to_what_is_c
     assert found_of(ahead, steps).best is steps  # one of many trials, and perhaps the luckiest
     own = replace(ahead, candidate=replace(ahead.candidate, own=True))
     assert found_of(own, steps).best is own
+    metric = trial("protoreptile", (0.98, 0.95, 0.98, 0.95))
+    metric = replace(metric, candidate=replace(metric.candidate, variant=METRIC))
+    assert found_of(trial("tinyreptile", (0.94, 0.94, 0.94, 0.94)), steps, metric).best is metric
     clear = trial("tinyreptile", (0.99, 0.97, 0.99, 0.97))
     assert found_of(clear, steps).best is clear
 

@@ -60,6 +60,14 @@ class Candidate:
         """Whether a new device enrols its samples."""
         return self.strategy == PROTOTYPES
 
+    @property
+    def is_set(self) -> bool:
+        """Whether it is one of few, so that its score is hardly the luck of the best of many.
+
+        The task's own settings, and a metric, which begins at the prototypes of the features.
+        """
+        return self.own or self.variant == METRIC
+
     def rounds_of(self, rounds: int) -> int:
         """As many as it trains where others train that many."""
         return max(1, round(rounds * _METRIC_ROUNDS)) if rounds and self.variant == METRIC else rounds

@@ -95,18 +95,18 @@ class Found:
         """The trial with the best score, unless a simpler one is as good as far as the validation set can tell.
 
         The best of many trials on few devices is often only lucky. So the best without training stays unless another
-        is clearly better (`is_clear`), or the task's own settings, which are one trial and no choice, are ahead of it.
+        is clearly better (`is_clear`), or one of few that are no choice of many (`Candidate.is_set`) is ahead of it.
         The task's own strategy stays unless the best is ahead of it, or it is behind a method without training. Of one
         validation device alone it always stays, as its tasks say nothing of others.
         """
         best, own = max(self.trials, key=_score), self.best_of(self.own_strategy)
         if self.has_one_device and own is not None:
             return own
-        plain = max((one for one in self.trials if not one.candidate.trains), key=_score, default=None)
+        untrained = (one for one in self.trials if not one.candidate.trains and math.isfinite(one.score.mean))
+        plain = max(untrained, key=_score, default=None)
         if plain is not None and not self.is_clear(best, plain):
-            told = [one for one in self.trials if one.candidate.own]
-            if not any(self._is_ahead(one, plain) for one in told):
-                return plain
+            ahead = [one for one in self.trials if one.candidate.is_set and self._is_ahead(one, plain)]
+            return max(ahead, key=_score, default=plain)
         if own is None or self._is_ahead(best, own) or own.adaptation.score < self._best_without_training:
             return best
         return own
