@@ -6,13 +6,14 @@ import asyncio
 import hashlib
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from jaragua.bases.value import made
 from jaragua.config import RunConfig
@@ -37,6 +38,7 @@ from jaragua.privacy import exchange
 from jaragua.privacy.errors import SecureError
 from jaragua.settings import sent
 from jaragua.store import Assignment, Initialisation, RoundRecord, RunFolder, RunRecord, Store, StoredUpdate
+from jaragua.store.files import json_line
 from jaragua.strategies import ClientUpdate, ClientWork, Strategy
 from jaragua.strategies.guarded import ExclusionCounter, checked_aggregate
 from jaragua.strategies.registry import step_size_of, work_of
@@ -52,6 +54,8 @@ _MS_BETWEEN_WAITING = 1000
 _FORMS_OF_COMMANDS = 64
 #: Of a command: round, attempt, deadline (Unix milliseconds), start, start in float32, newest stored round.
 _Alike: TypeAlias = tuple[int, int, int, bytes, bytes | None, int | None]
+#: R31.7: groups whose transaction goes on or waits.
+_MOST_COMMITTING = 3
 #: R31.7: by the event loop itself, in some milliseconds.
 _MOST_BYTES_CHECKED_HERE = 2**20 * 3
 #: R31.6: encoded before the event loop has its turn.
@@ -84,14 +88,6 @@ class _Past:
 
     def node_of(self, round_number: int, device: str, attempt: int) -> str | None:
         return self.store.node_of(self.run, round_number, device, attempt)
-
-
-class _Committing(NamedTuple):
-    """A group whose transaction goes on: what is kept, and the answers that wait for it."""
-
-    work: asyncio.Future[None]
-    kept: Sequence[StoredUpdate]
-    answers: Sequence[machine.Acknowledge]
 
 
 @dataclass
@@ -148,9 +144,12 @@ class Driver:
         """What train-commands have in common that differ in device and seed."""
         self._commands_waiting: list[tuple[Assignment, int]] = []
         """Commands that are to be sent, and their deadlines in Unix milliseconds."""
-        self._unwritten: list[tuple[dict[str, Any], list[str]]] = []
-        """Figures of rounds that the files beside the database do not have, and the devices that count in each."""
-        self._committing: _Committing | None = None
+        self._unwritten: list[tuple[dict[str, Any], str, list[str]]] = []
+        """Figures of rounds that the files beside the database lack, also as a line, and the devices of each."""
+        self._writing: asyncio.Future[None] | None = None
+        """The worker writes such files."""
+        self._committing: deque[asyncio.Future[None]] = deque()
+        """Transactions of groups, in their order."""
         self._worker = ThreadPoolExecutor(1, "jaragua-store")
         self._exclusions = ExclusionCounter()
         self._sums_asked = SumsAsked()
@@ -230,13 +229,25 @@ class Driver:
                 await self._finish_in_slices()
 
     async def settle(self) -> None:
-        """R31.7: wait for the transaction that goes on, then answer its updates."""
-        if self._committing is None:
-            return
-        committing, self._committing = self._committing, None
-        await committing.work
-        self._broker.forget_missing(self._record.run, ((one.device, one.round_number) for one in committing.kept))
-        self._broker.acknowledge(committing.answers)
+        """R31.7: wait for the transactions that go on or wait, and for the answers to their updates."""
+        await self._settle_files()
+        await self._settle_but(0)
+
+    async def _settle_but(self, most: int) -> None:
+        while len(self._committing) > most:
+            await self._committing.popleft()
+
+    def _commit(self, kept: Sequence[StoredUpdate], answers: Sequence[machine.Acknowledge]) -> None:
+        """By the worker; the answers follow when all of it is on the disk."""
+
+        def done(work: asyncio.Future[None]) -> None:
+            if not work.cancelled() and work.exception() is None:
+                self._broker.forget_missing(self._record.run, ((one.device, one.round_number) for one in kept))
+                self._broker.acknowledge(answers)
+
+        work = self._worked(lambda: self._store.add_updates(self._record.run, kept))
+        work.add_done_callback(done)
+        self._committing.append(work)
 
     def ask_again_soon(self) -> None:
         """R30.5: at the next `tick`, as the store may be the worker's now."""
@@ -349,7 +360,10 @@ class Driver:
         while self._commands_waiting:
             self._send_commands(_COMMANDS_AT_ONCE)
             await asyncio.sleep(0)
-        self._write_files()
+        if self._unwritten:
+            unwritten, self._unwritten = self._unwritten, []
+            await self._settle_files()
+            self._writing = self._worked(lambda: self._write_files_of(unwritten))
 
     def _send_commands(self, most: int) -> None:
         now, self._commands_waiting = self._commands_waiting[:most], self._commands_waiting[most:]
@@ -361,6 +375,11 @@ class Driver:
         if self._fleet is None:
             raise RuntimeError("the driver was not started")
         return self._fleet
+
+    async def _settle_files(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            await writing
 
     async def _take_in_some(self, updates: Sequence[Arrived]) -> list[Arrived]:
         """Up to the one that completes a round; the others, which belong to the next one."""
@@ -383,11 +402,11 @@ class Driver:
                 break
         kept = [_stored(one) for one in actions if isinstance(one, machine.Keep)]
         answered = [one for one in actions if isinstance(one, machine.Acknowledge)]
-        await self.settle()
         if kept:
-            work = self._worked(lambda: self._store.add_updates(self._record.run, kept))
-            self._committing = _Committing(work, kept, answered)
-        else:
+            await self._settle_but(_MOST_COMMITTING - 1)
+            self._commit(kept, answered)
+        elif answered:
+            await self.settle()
             self._broker.acknowledge(answered)
         others = [one for one in actions if not isinstance(one, machine.Keep | machine.Acknowledge)]
         if others:
@@ -428,15 +447,16 @@ class Driver:
         if verdict.result in ("rejected", "late") and len(self._refused) < _MOST_REFUSED_KEPT:
             what = {"round": header.round, "device": header.device, "result": verdict.result}
             self._refused.append(what | {"reason": shown(verdict.reason)})
-        checked = events.UpdateChecked(
-            header.round,
-            header.device,
-            header.attempt,
-            verdict.result,
-            verdict.reason,
-            header.loss,
-            header.score,
-            arrived.payload_bytes,
+        checked = made(
+            events.UpdateChecked,
+            round_number=header.round,
+            device=header.device,
+            attempt=header.attempt,
+            result=verdict.result,
+            reason=verdict.reason,
+            loss=header.loss,
+            score=header.score,
+            payload_bytes=arrived.payload_bytes,
         )
         self._on_event(checked)
 
@@ -571,8 +591,9 @@ class Driver:
         metrics |= self._private.spent()
         finished = number == self._record.rounds
         stored = self._publisher.record_of(start, number)
-        self._store.close_round(self._record.run, number, metrics, self._current, stored, finished=finished)
-        self._unwritten.append((metrics, [one.device for one in updates]))
+        line = json_line(metrics)
+        self._store.close_round(self._record.run, number, line, self._current, stored, finished=finished)
+        self._unwritten.append((metrics, line, [one.device for one in updates]))
         for device, reason in excluded.items():
             self._on_event(events.UpdateExcluded(number, device, reason))
         self._on_event(events.RoundFinished(number, self._record.rounds, metrics))
@@ -580,8 +601,11 @@ class Driver:
     def _write_files(self) -> None:
         """Of rounds that are closed: the line, the weights and the summary. They may lag behind the database (R16)."""
         unwritten, self._unwritten = self._unwritten, []
-        for metrics, devices in unwritten:
-            self._folder.append_metrics(metrics, devices)
+        self._write_files_of(unwritten)
+
+    def _write_files_of(self, unwritten: Sequence[tuple[dict[str, Any], str, list[str]]]) -> None:
+        for metrics, line, devices in unwritten:
+            self._folder.append_metrics(metrics, devices, line)
         if unwritten:
             self._folder.write_latest(self._record, self._codec.arrays)
 
@@ -605,18 +629,22 @@ class Driver:
             "bytes_down": self._bytes_down(number, updates),
             "model_hash": self._current.blob_hash.hex(),
             "seconds": (monotonic_ms() - self._traffic.opened_ms) / 1000,
-            "devices": {one.device: self._device_figures(one) for one in updates},
+            "devices": self._device_figures(updates),
         }
 
-    def _device_figures(self, one: StoredUpdate) -> dict[str, Any]:
+    def _device_figures(self, updates: Sequence[StoredUpdate]) -> dict[str, dict[str, Any]]:
+        kind = self._broker.roster.kind
         return {
-            "kind": self._broker.roster.kind(one.device),
-            "attempt": one.attempt,
-            "age": one.taken_in - one.round_number,
-            "loss": one.loss,
-            "score": one.score,
-            "samples": one.samples,
-            "instructions": one.instructions,
+            one.device: {
+                "kind": kind(one.device),
+                "attempt": one.attempt,
+                "age": one.taken_in - one.round_number,
+                "loss": one.loss,
+                "score": one.score,
+                "samples": one.samples,
+                "instructions": one.instructions,
+            }
+            for one in updates
         }
 
     def _bytes_down(self, number: int, updates: Sequence[StoredUpdate]) -> int:

@@ -128,15 +128,18 @@ class Store(Closing):
         self,
         run: str,
         round_number: int,
-        metrics: Mapping[str, Any],
+        metrics: Mapping[str, Any] | str,
         result: Initialisation,
         start: StoredVersion | None = None,
         *,
         finished: bool,
     ) -> None:
-        """Write a round's figures and what it made, and that the run is finished if it is, together."""
+        """Write a round's figures and what it made, and that the run is finished if it is, together.
+
+        metrics: the figures, or their JSON.
+        """
         with self._transaction() as execute:
-            text = json.dumps(metrics, allow_nan=False)
+            text = metrics if isinstance(metrics, str) else json.dumps(metrics, allow_nan=False)
             execute("UPDATE rounds SET metrics = ? WHERE run = ? AND round = ?", (text, run, round_number))
             _insert_initialisation(execute, run, result)
             if start is not None:

@@ -162,9 +162,12 @@ class RunFolder(Closing):
         path = self.path / INTERFACE
         return path.read_text(encoding="utf-8").strip() if path.is_file() else None
 
-    def append_metrics(self, metrics: Mapping[str, Any], devices: Iterable[str]) -> None:
-        """Add the line of a round that the database has closed. devices: one for each update that counted in it."""
-        files.append_line(self.path / METRICS, files.json_line(metrics))
+    def append_metrics(self, metrics: Mapping[str, Any], devices: Iterable[str], line: str = "") -> None:
+        """Add the line of a round that the database has closed. devices: one for each update that counted in it.
+
+        line: the figures as such a line, if somebody has made it.
+        """
+        files.append_line(self.path / METRICS, line or files.json_line(metrics))
         if self._totals is not None:
             self._totals = self._totals.after(metrics, devices)
             self._last = metrics

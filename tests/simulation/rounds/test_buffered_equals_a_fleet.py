@@ -223,11 +223,11 @@ def test_r31_6_commands_are_sent_before_files_are_written(
     with coordinator(wanted, wanted.buffered, tmp_path) as (driver, fleet):
         append_metrics = driver._folder.append_metrics
 
-        def watched(metrics: Any, devices: Iterable[str]) -> None:
+        def watched(metrics: Any, devices: Iterable[str], line: str) -> None:
             assert not driver._commands_waiting
             assert metrics["round"] == wanted.rounds or metrics["round"] + 1 in fleet.given
             written.append(metrics["round"])
-            append_metrics(metrics, devices)
+            append_metrics(metrics, devices, line)
 
         monkeypatch.setattr(driver._folder, "append_metrics", watched)
 
@@ -275,13 +275,17 @@ def test_r31_7_the_next_group_is_checked_while_one_is_committed(
         async def story() -> None:
             first, second = (fleet.arrived(one) for one in arrivals)
             await driver.take_in_soon([first])
+            asyncio.get_running_loop().call_later(0.01, may_commit.set)
+            await driver.take_in_soon([first])  # again: its first copy is not committed yet
+            assert [answer.result for answer in fleet.acks] == ["stored", "duplicate"]
+            may_commit.clear()
             following = asyncio.create_task(driver.take_in_soon([second]))
             while len(asked) < 2:
                 await asyncio.sleep(0)
-            assert (committed, fleet.acks, driver.rounds_done) == ([], [], 0)
+            assert (committed, len(fleet.acks), driver.rounds_done) == ([1], 2, 0)
             may_commit.set()
             await following
-            assert (committed, len(fleet.acks), driver.rounds_done) == ([1, 1], 2, 1)
+            assert (committed, len(fleet.acks), driver.rounds_done) == ([1, 1], 3, 1)
             await driver.settle()
 
         asyncio.run(story())

@@ -12,13 +12,12 @@ import json
 import sys
 import time
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 
 from jaragua.experiments.load.packets import Connection, Message, connected
 from jaragua.models import model_named
 from jaragua.wire import messages
-from jaragua.wire.topics import NodeTopics, TopicKind, build
+from jaragua.wire.topics import TopicKind, build
 from jaragua_compiler import plan
 
 _AT_ONCE: Final = 100
@@ -44,8 +43,9 @@ class Fleet:
 
     def __post_init__(self) -> None:
         own = model_named(self.model)
-        self._headers: tuple[bytes, messages.Template] | None = None
-        """What the updates of the newest start have in common, by its hash."""
+        self._headers: tuple[tuple[bytes, str, int, int], messages.Template, str] | None = None
+        """Of the newest updates: start, run, round and attempt, what headers share, and the end of topics."""
+        self._nodes = f"jaragua/1/{self.name}/node/"
         self._metric, self._architecture = own.metric, plan(own.network).architecture
 
     async def join(self, node: str, devices: list[str], epoch: int) -> None:
@@ -62,17 +62,17 @@ class Fleet:
             client.publish(topic, messages.encode(body), retain=True)
 
     def _on_message(self, client: Connection, message: Message) -> None:
-        parts = message.topic.split("/")
-        if parts[3] == "blob":
-            blob = message.payload
-            if blob:
-                self.blobs[hashlib.sha256(blob).digest()] = blob
-                for node, command in self.waiting.pop(hashlib.sha256(blob).digest(), ()):
-                    self._answer(node, command)
-        elif parts[5] == "ack":
-            self._on_ack(message.payload)
-        elif parts[5:] == ["cmd", "train"]:
-            self._on_command(client, parts[4], messages.decode(messages.TrainCommand, message.payload))
+        topic, payload = message
+        if topic.startswith(self._nodes):
+            node, _, what = topic[len(self._nodes) :].partition("/")
+            if what.startswith("ack/"):
+                self._on_ack(payload)
+            elif what == "cmd/train":
+                self._on_command(client, node, messages.decode(messages.TrainCommand, payload))
+        elif payload:
+            self.blobs[hashlib.sha256(payload).digest()] = payload
+            for node, command in self.waiting.pop(hashlib.sha256(payload).digest(), ()):
+                self._answer(node, command)
 
     def _on_command(self, client: Connection, node: str, command: messages.TrainCommand) -> None:
         if command.hash in self.blobs:
@@ -87,10 +87,13 @@ class Fleet:
         if key in self.unanswered:
             return
         blob = self.blobs[command.hash]
-        if self._headers is None or self._headers[0] != command.hash:
-            self._headers = command.hash, messages.Template(self._header(command, blob), "round", "device", "attempt")
-        header = self._headers[1].encode(round=command.round, device=command.device, attempt=command.attempt)
-        topic = _update_topics(self.name, command.run, command.round).of(node)
+        alike = command.hash, command.run, command.round, command.attempt
+        if self._headers is None or self._headers[0] != alike:
+            end = build(TopicKind.UPDATE, self.name, node=node, run=command.run, round=command.round)
+            template = messages.Template(self._header(command, blob), "device")
+            self._headers = alike, template, end[len(self._nodes) + len(node) :]
+        header = self._headers[1].encode(device=command.device)
+        topic = self._nodes + node + self._headers[2]
         payload = len(header).to_bytes(2, "little") + header + blob
         self.unanswered[key] = (time.monotonic(), node, topic, payload)
         self.connections[node].publish(topic, payload)
@@ -138,11 +141,6 @@ class Fleet:
             "resent": self.resent,
             "other_answers": self.other_answers,
         }
-
-
-@lru_cache(16)
-def _update_topics(fleet: str, run: str, round_number: int) -> NodeTopics:
-    return NodeTopics(TopicKind.UPDATE, fleet, run=run, round=round_number)
 
 
 async def serve(fleet: Fleet, nodes: int, devices_each: int) -> None:
