@@ -29,9 +29,10 @@ from jaragua.coordinator.rounds.validation import Expected, Verdict
 from jaragua.coordinator.selection import selection_of
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.coordinator.weights.formats import ARCHITECTURE, Formats
-from jaragua.coordinator.weights.learned import RoundBase, SumsAsked, rows_of
+from jaragua.coordinator.weights.learned import EarlyRows, RoundBase, rows_of
 from jaragua.coordinator.weights.model_version import ModelVersion, ModelVersionMaker
 from jaragua.coordinator.weights.publication import Hashes, ModelPublisher
+from jaragua.coordinator.weights.row_sums import SumsAsked
 from jaragua.coordinator.weights.update_check import UpdateCheck, codec_of
 from jaragua.errors import RunError
 from jaragua.privacy import exchange
@@ -153,6 +154,7 @@ class Driver:
         self._worker = ThreadPoolExecutor(1, "jaragua-store")
         self._exclusions = ExclusionCounter()
         self._sums_asked = SumsAsked()
+        self._early: EarlyRows | None = None
         self._private = PrivateRounds(config, record.run, folder.store, codec.plan, strategy)
         self._selection = selection_of(config, codec.model)
         self._current = self._store.initialisation(record.run)
@@ -244,6 +246,8 @@ class Driver:
             if not work.cancelled() and work.exception() is None:
                 self._broker.forget_missing(self._record.run, ((one.device, one.round_number) for one in kept))
                 self._broker.acknowledge(answers)
+                if self._early is not None:
+                    self._early.add(kept)
 
         work = self._worked(lambda: self._store.add_updates(self._record.run, kept))
         work.add_done_callback(done)
@@ -334,6 +338,7 @@ class Driver:
                 self._store.open_round(run, number, members, assignments)
                 self._traffic = _Traffic()
                 self._of_no_use.clear()
+                self._early = self._early_rows(number, assignments)
                 devices = tuple(one.device for one in assignments)
                 self._on_event(events.RoundStarted(number, self._record.rounds, devices))
             case machine.Announce(number, deadline_ms):
@@ -548,8 +553,15 @@ class Driver:
     def _learned(self, number: int, updates: Sequence[StoredUpdate]) -> Sequence[ClientUpdate]:
         """Of each device, or of all together (U1.3)."""
         if not self._private.are_sums:
-            return rows_of(self._formats, self._start(), number, updates)
+            return rows_of(self._formats, self._start(), number, updates, self._early)
         return self._private.combined(number, updates, self._publisher.blob_of(number), self._current.vector)
+
+    def _early_rows(self, number: int, assignments: Sequence[Assignment]) -> EarlyRows | None:
+        """R31.8: None where a round may take updates in that do not begin with its start, or takes in few."""
+        is_plain = not (self._config.round.buffer or self._work.compressed or self._private.are_sums)
+        if not is_plain or not self._sums_asked.is_known or self._codec.held:
+            return None
+        return EarlyRows(self._codec, self._start(), number, [one.device for one in assignments])
 
     def _start(self) -> RoundBase:
         exponent = self._config.round.staleness_exponent

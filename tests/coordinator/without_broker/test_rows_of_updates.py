@@ -12,7 +12,8 @@ import pytest
 import jaragua_models
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.coordinator.weights.formats import Formats
-from jaragua.coordinator.weights.learned import RoundBase, StoredRows, SumsAsked, rows_of
+from jaragua.coordinator.weights.learned import EarlyRows, RoundBase, StoredRows, rows_of
+from jaragua.coordinator.weights.row_sums import SumsAsked
 from jaragua.store import StoredUpdate
 from jaragua.strategies.aggregation import ClientUpdate, masked_mean, row_lengths, sample_weighted_mean
 from jaragua.strategies.stale import counted
@@ -77,7 +78,7 @@ def test_r31_3_means_prepared_with_the_lengths_have_the_bits_of_their_own_pass(s
     codecs = [CODEC] * len(updates)
     alone, prepared = (StoredRows(codecs, start, 4, updates) for _ in range(2))
     prepared.lengths_at_most(start.vector)
-    assert len(prepared._sums) == 2
+    assert all(total is not None for _, total in prepared._sums)
     samples = np.array([one.samples for one in updates], np.float64)
     for weights in (samples, samples + 1):
         np.testing.assert_array_equal(prepared.weighted_mean(weights), alone.weighted_mean(weights))
@@ -91,7 +92,7 @@ def test_r31_3_only_the_mean_that_was_asked_for_is_prepared_again(seed: int, by_
     first, second = (rows_of(formats, start, 4, updates) for _ in range(2))
     wanted = masked_mean(first, by_samples=by_samples)
     assert second.surely_within(start.vector, np.inf)
-    (kept,) = second._rows._sums  # type: ignore[union-attr]
+    (kept,) = [one for one in second._rows._sums if one[1] is not None]  # type: ignore[union-attr]
     np.testing.assert_array_equal(masked_mean(second, by_samples=by_samples), wanted)
     assert (kept[0] == 1).all() is not np.bool_(by_samples)
 
@@ -106,3 +107,32 @@ def test_r31_4_updates_with_a_known_hash_are_not_checked_again(seed: int, monkey
     known = [replace(one, sha256=hashlib.sha256(one.blob).digest()) for one in updates]
     np.testing.assert_array_equal(rows_of(formats, start, 4, known).mean, wanted)
     assert sum(checked) == len(updates)
+
+
+@pytest.mark.parametrize("by_samples", [False, True])
+def test_r31_8_sums_that_are_begun_early_have_the_bits_of_one_pass(seed: int, by_samples: bool) -> None:
+    """Whatever the order in which updates come."""
+    formats, start, updates, _ = _case(seed, mixed=False)
+    updates = [
+        replace(one, round_number=4, blob=CODEC.pack(start.vector), sha256=b"known") if one.round_number == 3 else one
+        for one in updates
+    ]
+    updates = [replace(one, sha256=hashlib.sha256(one.blob).digest()) for one in updates]
+    start = start._replace(sums=SumsAsked())
+    start.sums.weighted, start.sums.plain = by_samples, not by_samples  # type: ignore[union-attr]
+    early = EarlyRows(CODEC, start, 4, [one.device for one in updates])
+    shuffled = [updates[place] for place in np.random.default_rng(seed).permutation(len(updates))]
+    for first in range(0, len(shuffled), 40):
+        early.add(shuffled[first : first + 40])
+    assert len(early.walked) == 128
+    found, wanted = (rows_of(formats, start, 4, updates, one) for one in (early, None))
+    for rows in (found, wanted):
+        assert rows.surely_within(start.vector, np.inf)
+    np.testing.assert_array_equal(found._rows._sums[by_samples][1], wanted._rows._sums[by_samples][1])  # type: ignore[union-attr]
+    np.testing.assert_array_equal(masked_mean(found, by_samples=by_samples), masked_mean(wanted, by_samples=by_samples))
+    np.testing.assert_array_equal(found._bounds[1], wanted._bounds[1])  # type: ignore[index]
+    _, stepped_in = updates[0], replace(updates[0], device="board-000-a")
+    assert early.begins(updates)
+    assert not early.begins([updates[0], stepped_in, *updates[1:]])
+    early.add([_update(3, "board-200", "blob", updates[0].blob, 5)])
+    assert not early.begins(updates)

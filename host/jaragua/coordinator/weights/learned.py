@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, takewhile
+from operator import is_
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from jaragua.coordinator.weights.codec import ModelCodec
-from jaragua.coordinator.weights.formats import Formats
+from jaragua.coordinator.weights.formats import ARCHITECTURE, Formats
+from jaragua.coordinator.weights.row_sums import RowSums, RunningSum, SumsAsked
 from jaragua.coordinator.weights.update_check import codec_of
 from jaragua.store import StoredUpdate
 from jaragua.strategies.aggregation import UpdateMask, UpdateRows, Vector, row_lengths
@@ -19,16 +21,6 @@ from jaragua_compiler.quantisation.many_blobs import Unpacking
 
 #: So many that NumPy's own time for a call does not matter, and so few that their numbers stay in the cache.
 _ROWS_AT_ONCE: Final = 64
-#: R17: what rounding can add to the length of a row, relative to the row's and the start's: an addition, a subtraction
-#: and a sum of so many squares err by less than 2^-53 for each number of a network, of which there are fewer than 2^22.
-_SLACK: Final = 1e-9
-
-
-class SumsAsked:
-    """Which sums of the rows a run's strategy asks for: they are prepared where the rows are made anyway."""
-
-    def __init__(self) -> None:
-        self.plain = self.weighted = False
 
 
 class RoundBase(NamedTuple):
@@ -53,14 +45,20 @@ class _Alike(NamedTuple):
     round_number: int
 
 
-def rows_of(formats: Formats, start: RoundBase, number: int, updates: Sequence[StoredUpdate]) -> UpdateRows:
+def rows_of(
+    formats: Formats,
+    start: RoundBase,
+    number: int,
+    updates: Sequence[StoredUpdate],
+    early: EarlyRows | None = None,
+) -> UpdateRows:
     """The updates that round `number` closes with, in the order of devices (R5), the newest of each (R13).
 
-    updates: sorted by device and age; at least one.
+    updates: sorted by device and age; at least one. early: sums over some of them (R31.8).
     """
     newest = list({one.device: one for one in updates}.values())
     codecs = [codec_of(formats, one.encoding, one.blob) for one in newest]
-    rows = StoredRows(codecs, start, number, newest)
+    rows = StoredRows(codecs, start, number, newest, early)
     kinds = {(one.encoding, codec.architecture): (one, codec) for one, codec in zip(newest, codecs, strict=True)}
     if len(kinds) == 1 and not codecs[0].held:
         weights: Vector | StoredRows = rows
@@ -89,10 +87,16 @@ class StoredRows:
     """
 
     def __init__(
-        self, codecs: Sequence[ModelCodec], start: RoundBase, number: int, updates: Sequence[StoredUpdate]
+        self,
+        codecs: Sequence[ModelCodec],
+        start: RoundBase,
+        number: int,
+        updates: Sequence[StoredUpdate],
+        early: EarlyRows | None = None,
     ) -> None:
-        """codecs: what reads each update."""
+        """codecs: what reads each update. early: sums over the first of them, if they were made before."""
         self._codecs, self._start, self._number, self._updates = codecs, start, number, updates
+        self._early = early
         self._sums: list[tuple[Vector, Vector | None]] = []
         """Factors of the rows, and what `_sum` is for them."""
 
@@ -129,39 +133,24 @@ class StoredRows:
 
         To make the rows takes longer than to sum them up, so the sums that are asked for are prepared here, too.
         """
-        found = np.empty(len(self._updates))
-        ones, samples = np.ones(len(found)), np.array([one.samples for one in self._updates], dtype=np.float64)
-        asked = self._start.sums
-        is_known = asked is not None and (asked.plain or asked.weighted)
-        plain = _RunningSum() if asked is None or asked.plain or not is_known else None
-        weighted = _RunningSum() if asked is None or asked.weighted or not is_known else None
-        is_start = origin is self._start.vector
-        slack = _SLACK * float(np.linalg.norm(origin))
-        with np.errstate(over="ignore", invalid="ignore"):
-            for places, rows in self.learned():
-                if is_start:
-                    found[places] = np.sqrt(np.einsum("ij,ij->i", rows, rows)) * (1 + _SLACK) + slack
-                rows += self._start.vector
-                if not is_start:
-                    found[places] = row_lengths(rows, origin)
-                if plain is not None:
-                    first = rows[0].copy() if weighted is not None else rows[0]
-                    plain.add(rows)
-                    rows[0] = first
-                if weighted is not None:
-                    rows *= samples[places, None]
-                    weighted.add(rows)
-        sums = ((ones, plain), (samples, weighted))
-        self._sums = [(factors, one.total) for factors, one in sums if one is not None]
-        return found
+        if origin is not self._start.vector:
+            return np.concatenate([row_lengths(rows, origin) for _, rows in self._rows()])
+        samples = np.array([one.samples for one in self._updates], dtype=np.float64)
+        sums, walked = RowSums(origin, self._start.sums), 0
+        if self._early is not None and self._early.begins(self._updates):
+            sums, walked = self._early.sums, len(self._early.walked)
+        for places, learned in self.learned(walked):
+            sums.add(learned, samples[places])
+        self._sums = [(np.ones(len(samples)), sums.plain), (samples, sums.weighted)]
+        return sums.lengths
 
-    def learned(self) -> Iterator[tuple[slice, Vector]]:
-        """What some devices learned, and which of the updates they are; all in their order.
+    def learned(self, first: int = 0) -> Iterator[tuple[slice, Vector]]:
+        """What some devices learned, and which of the updates they are; from that place on all in their order.
 
         It holds until the next is asked for: all are made in the same memory.
         """
         room = np.empty((min(_ROWS_AT_ONCE, len(self._updates)), self.parameters))
-        for first, alike, some in self._runs():
+        for place, alike, some in self._runs(first):
             base = self._start.base_of(alike.round_number, alike.encoding, alike.codec)
             blobs = [one.blob for one in some]
             how = Unpacking(room, are_good=all(one.sha256 for one in some))  # R31.4
@@ -169,7 +158,7 @@ class StoredRows:
             weight = staleness_weight(self._number - alike.round_number, self._start.staleness_exponent)
             if weight != 1.0:
                 learned *= weight
-            yield slice(first, first + len(some)), learned
+            yield slice(place, place + len(some)), learned
 
     def _rows(self) -> Iterator[tuple[slice, Vector]]:
         """R13.3: updates as they count for the initialisation as it is now."""
@@ -185,17 +174,16 @@ class StoredRows:
         for known, total in self._sums:
             if total is not None and np.array_equal(known, factors):
                 return total
-        running = _RunningSum()
+        running = RunningSum()
         with np.errstate(over="ignore", invalid="ignore"):
             for places, rows in self._rows():
                 rows *= factors[places, None]
                 running.add(rows)
         return np.zeros(self.parameters) if running.total is None else running.total
 
-    def _runs(self) -> Iterator[tuple[int, _Alike, Sequence[StoredUpdate]]]:
+    def _runs(self, first: int) -> Iterator[tuple[int, _Alike, Sequence[StoredUpdate]]]:
         """Updates that follow one another and started from the same, not too many at once."""
-        first = 0
-        for alike, run in groupby(zip(self._codecs, self._updates, strict=True), _alike):
+        for alike, run in groupby(zip(self._codecs[first:], self._updates[first:], strict=True), _alike):
             left = [one for _, one in run]
             for begin in range(0, len(left), _ROWS_AT_ONCE):
                 some = left[begin : begin + _ROWS_AT_ONCE]
@@ -203,22 +191,48 @@ class StoredRows:
                 first += len(some)
 
 
+class EarlyRows:
+    """R31.8: sums over the first devices of an open round, made while the others are at work.
+
+    order: names of the devices that were given work, sorted. All updates are of one format and of this round; with
+    another one among them it gives up. `walked`: the updates that the sums are over.
+    """
+
+    def __init__(self, codec: ModelCodec, start: RoundBase, number: int, order: Sequence[str]) -> None:
+        self.sums = RowSums(start.vector, start.sums)
+        self.walked: list[StoredUpdate] = []
+        self._codec, self._start, self._number, self._order = codec, start, number, order
+        self._come: dict[str, StoredUpdate] = {}
+        self._has_given_up = False
+
+    def add(self, updates: Sequence[StoredUpdate]) -> None:
+        """These are stored. What now follows in the order is added to the sums, some rows at a time."""
+        for one in updates:
+            is_alike = one.encoding == "blob" and one.round_number == self._number and bool(one.sha256)
+            if not is_alike or one.blob[ARCHITECTURE] != self._codec.architecture:
+                self._has_given_up = True
+            self._come[one.device] = one
+        while not self._has_given_up and len(some := self._next()) == _ROWS_AT_ONCE:
+            samples = np.array([one.samples for one in some], dtype=np.float64)
+            for places, learned in StoredRows([self._codec] * len(some), self._start, self._number, some).learned():
+                self.sums.add(learned, samples[places])
+            self.walked += some
+
+    def begins(self, updates: Sequence[StoredUpdate]) -> bool:
+        """Whether the sums are over the first of these: a device that stepped in may stand among them."""
+        is_short = len(self.walked) <= len(updates)
+        return not self._has_given_up and is_short and all(map(is_, self.walked, updates))
+
+    def _next(self) -> list[StoredUpdate]:
+        """Those that follow in the order, as far as they have come."""
+        names = self._order[len(self.walked) : len(self.walked) + _ROWS_AT_ONCE]
+        found = [self._come.get(name) for name in names]
+        return [one for one in takewhile(lambda one: one is not None, found) if one is not None]
+
+
 def _alike(pair: tuple[ModelCodec, StoredUpdate]) -> tuple[ModelCodec, str, int]:
     codec, one = pair
     return codec, one.encoding, one.round_number
-
-
-class _RunningSum:
-    """Of rows that come some at a time, with the bits of one sum over all of them."""
-
-    def __init__(self) -> None:
-        self.total: Vector | None = None
-
-    def add(self, rows: Vector) -> None:
-        """These follow. The first of them is changed."""
-        if self.total is not None:
-            rows[0] += self.total
-        self.total = np.add.reduce(rows, axis=0)
 
 
 def _coarse(formats: Formats, updates: Sequence[StoredUpdate]) -> list[bool]:
