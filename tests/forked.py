@@ -111,10 +111,11 @@ class Forker:
     ) -> Forked:
         """`jaragua` with these words; its two streams go to new files (`output`, and that with .err) or nowhere.
 
-        armed: arguments of `kill_points.arm`, which is called in the new process. environment: more variables of it.
+        armed: arguments of `kill_points.arm`, which is called in the new process. Its environment is the test's at this
+        moment; environment: more variables.
         """
         request = {"words": list(words), "output": str(output or os.devnull), "armed": dict(armed or {})}
-        request["environment"] = dict(environment or {})
+        request["environment"] = {**os.environ, **(environment or {})}
         return Forked(self.ask(request), self, output)
 
     def ask(self, request: dict[str, object]) -> int:
@@ -155,6 +156,7 @@ def _serve() -> None:
             if answer == 0:
                 _take_streams(request["output"])
                 sys.argv[1:] = request["words"]
+                os.environ.clear()
                 os.environ.update(request["environment"])
                 if request["armed"]:
                     importlib.import_module("common.kill_points").arm(**request["armed"])
