@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import jaragua_models
-from jaragua.config import RunConfig, load, parse, strategy_of
+from common.own_task import write_valves
+from jaragua.config import RunConfig, for_simulation, load, parse, strategy_of
 from jaragua.errors import ConfigurationError
 from jaragua.settings import all_keys
 from jaragua.store.run_folder import FREE_TO_CHANGE
@@ -55,6 +56,17 @@ def test_devices_train_with_the_models_samples_where_a_new_device_has_fewer() ->
     """Trained with one sample of each digit, a start is worse than random weights (docs/results/tasks.md)."""
     assert [read(MINIMAL + f"[evaluation]\nshots = {shots}\n").client.shots for shots in (1, 5, 7)] == [5, 5, 7]
     assert read(MINIMAL + "[client]\nshots = 2\n[evaluation]\nshots = 1\n").client.shots == 2
+
+
+def test_of_ones_own_data_devices_train_with_as_many_samples_as_each_has(tmp_path: Path) -> None:
+    """m1 keeps three readings of each state: a new device with two takes of each does without the usual five."""
+    path = write_valves(tmp_path)
+    table = tmp_path / "valves.csv"
+    header, *rows = table.read_text().splitlines()
+    own = [row for row in rows if row.startswith("m1,")][:9]
+    table.write_text("\n".join([header, *own, *(row for row in rows if not row.startswith("m1,"))]) + "\n")
+    asked = {shots: for_simulation(None, {"model.name": str(path), "evaluation.shots": shots}, "") for shots in (2, 4)}
+    assert {shots: config.client.shots for shots, config in asked.items()} == {2: 3, 4: 4}
 
 
 def test_a_round_with_prototypes_needs_samples_that_it_does_not_enrol() -> None:

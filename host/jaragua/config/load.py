@@ -18,7 +18,8 @@ from jaragua.errors import ConfigurationError, DataError, ModelError
 from jaragua.models import absolute, is_file, model_named, properties_of
 from jaragua.settings import SECTIONS, RunConfig, all_keys
 from jaragua.strategies import registry
-from jaragua_models import Defaults, HasOwners, Model
+from jaragua_models import ChecksDevices, Defaults, HasOwners, Model
+from jaragua_models import ModelError as ModelsError
 
 Document = dict[str, Any]
 
@@ -165,7 +166,7 @@ def _with_defaults(document: Document, model: Model | None, path: Path) -> Docum
         defaults = model.defaults_of(_named_strategy(filled))
         filled["simulation"].setdefault("engine", model.network.weights)
         _fill_from_model(filled, defaults)
-        _fill_shots(filled, defaults)
+        _fill_shots(filled, model, defaults)
         _fill_devices(filled, model, defaults)
     filled["run"].setdefault("name", _name_of(path))
     _fill_from_strategy(filled, model)
@@ -210,13 +211,35 @@ def _fill_devices(filled: Document, model: Model, own: Defaults) -> None:
         filled["simulation"].setdefault("devices", max(clients, own.devices))
 
 
-def _fill_shots(filled: Document, defaults: Defaults) -> None:
+def _fill_shots(filled: Document, model: Model, defaults: Defaults) -> None:
     """Devices train with as many samples as new devices adapt to, or with what the model needs if that is more.
 
-    A new device with one sample of each class gains most from a start that was trained with several.
+    A new device with one sample of each class gains most from a start that was trained with several. Of one's own data
+    they are only as many as each training device has.
     """
     held_out, own = filled["evaluation"]["shots"], defaults.shots_of_a_round
-    filled["client"].setdefault("shots", max(held_out, own) if isinstance(held_out, int) else 1)
+    if "shots" in filled["client"]:
+        return
+    if not isinstance(held_out, int):
+        filled["client"]["shots"] = 1
+        return
+    counts = range(max(held_out, own), held_out, -1)
+    ways = filled["client"]["ways"]
+    enough = (shots for shots in counts if not is_file(filled["model"]["name"]) or _all_have(model, ways, shots))
+    filled["client"]["shots"] = next(enough, held_out)
+
+
+def _all_have(model: Model, ways: object, shots: int) -> bool:
+    """Whether each training device has so many samples of so many classes."""
+    tasks = model.tasks
+    if not (isinstance(tasks, HasOwners) and isinstance(tasks, ChecksDevices) and isinstance(ways, int)):
+        return True
+    try:
+        names = tuple(f"device-{number}" for number in range(1, tasks.owners() + 1))
+        tasks.check_devices(names, ways, shots)
+    except ModelsError:
+        return False
+    return True
 
 
 def _fill_from_strategy(filled: Document, model: Model | None) -> None:
