@@ -52,6 +52,18 @@ def test_m7_a_lost_node_takes_its_devices_with_it() -> None:
     assert roster.present() == {}
 
 
+def test_r6_a_device_of_a_node_that_starts_again_has_not_said_goodbye() -> None:
+    """`init` comes before `ready`. A round that opens in between has the device among its members."""
+    roster = roster_with_a_board()
+    assert roster.node_state("gateway-1", node("ready", epoch=2)) == []
+    assert roster.device_state("gateway-1", "board-1", device("init", epoch=2)) == [
+        Change("board-1", "gateway-1", Presence.LOST)
+    ]
+    assert roster.device_state("gateway-1", "board-1", device("ready", epoch=2)) == [
+        Change("board-1", "gateway-1", Presence.PRESENT)
+    ]
+
+
 def test_m8_a_lost_of_an_older_connection_is_out_of_date() -> None:
     roster = Roster({ARCHITECTURE})
     roster.node_state("gateway-1", node("ready", epoch=2))

@@ -19,8 +19,9 @@ EPOCH_AHEAD_MS: Final = 24 * 3600 * 1000
 
 #: States in which a device (or its node) can be given work.
 _PRESENT = frozenset({"ready", "training"})
-#: States in which a device is gone without having said goodbye, and its work with it.
-_LOST = frozenset({"lost", "stale"})
+#: States in which a device is gone without having said goodbye, and its work with it. A node that was killed and
+#: starts again says `init` before its devices are `ready`: they stay members (R6).
+_LOST = frozenset({"lost", "stale", "init"})
 _MS_BETWEEN_SEARCHES: Final = 1000
 
 
