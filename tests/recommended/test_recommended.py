@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 import jaragua_models
 from common.own_task import write_valves
-from jaragua.errors import UsageError
+from jaragua.errors import DataError, UsageError
 from jaragua.simulation.comparison import simple_methods
 from jaragua.simulation.evaluation.evaluation import drawn_tasks
 from jaragua.tuning import search
@@ -20,7 +21,7 @@ from jaragua.tuning.candidates import Candidate
 from jaragua.tuning.recommended import page
 from jaragua.tuning.recommended.__main__ import main
 from jaragua.tuning.recommended.measure import Effort, Measured, Method, Row, measured, simulation_for
-from jaragua.tuning.recommended.own_tasks import write_own_tasks
+from jaragua.tuning.recommended.own_tasks import _watch_rows, write_own_tasks
 
 pytest.importorskip("sklearn")
 
@@ -81,6 +82,30 @@ def test_own_tasks_of_the_comparison_are_read(tmp_path: Path, use_data: Callable
     clips = {path.parent.name for path in (tmp_path / "own" / "words").glob("*/*/*.wav")}
     assert clips == {"yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go"}
     assert (watch.network.input_size, len(watch.tasks.held_out_task(1, 2, 1, 4).support)) == (30, 2)
+
+
+class Hostile:
+    """Its pickle calls a function that writes a file."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self._place),)
+
+
+def test_a_file_of_exercises_runs_no_code(tmp_path: Path) -> None:
+    np.save(tmp_path / "watch.npy", np.array({"X": Hostile(tmp_path / "made")}, dtype=object))
+    with pytest.raises(DataError, match=r"asks for posix\.mkdir, which makes no array"):
+        list(_watch_rows(tmp_path / "watch.npy"))
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"nonsense"])
+def test_a_damaged_file_of_exercises_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "watch.npy").write_bytes(content)
+    with pytest.raises(DataError, match=r"watch\.npy cannot be read"):
+        list(_watch_rows(tmp_path / "watch.npy"))
 
 
 def test_rows_are_named_with_their_shots() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import pickle
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -45,6 +46,10 @@ naming = "shuffled"
 ways = 5
 queries = 5
 """
+#: All that a pickled array of arrays, numbers and texts needs; `encode` makes the bytes of an array from a text.
+_OF_ARRAYS: Final = {
+    (f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar")
+} | {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
 _CHANNELS: Final = ("ax", "ay", "az", "gx", "gy", "gz")
 
 
@@ -89,10 +94,31 @@ def _write_words(folder: Path) -> None:
         place.write_bytes(data)
 
 
+class _ArraysOnly(pickle.Unpickler):
+    """A pickle may call any function of any module: this one takes those that make arrays, and no others."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Of pickle. Raises: UnpicklingError."""
+        if (module, name) not in _OF_ARRAYS:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which makes no array")
+        return super().find_class(module, name)
+
+
+def _pickled_arrays(path: Path) -> dict[str, Any]:
+    """The dictionary in a .npy file of one object. Raises: OSError, ValueError, or what pickle raises."""
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+        np.lib.format.read_array_header_1_0(file)
+        found = _ArraysOnly(file).load().item()
+    if not isinstance(found, dict):
+        raise ValueError("it holds no dictionary")
+    return found
+
+
 def _watch_rows(path: Path) -> Iterable[Sequence[str]]:
     try:
-        data: dict[str, Any] = np.load(path, allow_pickle=True).item()
-    except (OSError, ValueError) as error:
+        data = _pickled_arrays(path)
+    except (OSError, ValueError, AttributeError, EOFError, ImportError, IndexError, pickle.UnpicklingError) as error:
         raise DataError(f"{path} cannot be read: {error}", "give watch_dataset.npy of the package seglearn") from error
     for readings_of, label, person in zip(data["X"], data["y"], data["subject"], strict=True):
         for row in readings_of:
