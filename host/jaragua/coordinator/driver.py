@@ -8,7 +8,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -147,11 +147,12 @@ class Driver:
         """Commands that are to be sent, and their deadlines in Unix milliseconds."""
         self._unwritten: list[tuple[dict[str, Any], str, list[str]]] = []
         """Figures of rounds that the files beside the database lack, also as a line, and the devices of each."""
-        self._writing: asyncio.Future[None] | None = None
-        """The worker writes such files."""
+        self._writing: Future[None] | None = None
+        """Such files are being written, or were."""
         self._committing: deque[asyncio.Future[None]] = deque()
         """Transactions of groups, in their order."""
         self._worker = ThreadPoolExecutor(1, "jaragua-store")
+        self._writer = ThreadPoolExecutor(1, "jaragua-files")
         self._exclusions = ExclusionCounter()
         self._sums_asked = SumsAsked()
         self._early: EarlyRows | None = None
@@ -232,7 +233,7 @@ class Driver:
 
     async def settle(self) -> None:
         """R31.7: wait for the transactions that go on or wait, and for the answers to their updates."""
-        await self._settle_files()
+        self._look_at_files()
         await self._settle_but(0)
 
     async def _settle_but(self, most: int) -> None:
@@ -286,9 +287,11 @@ class Driver:
     def end(self) -> None:
         """Say how the run ended or stands, and what is not wanted any more."""
         self._worker.shutdown(wait=True)  # a transaction that has begun ends before anyone else uses the store
+        self._writer.shutdown(wait=True)
         if self._fleet is None:
             return
-        self._write_files()
+        self._write_files_of(self._taken_unwritten())
+        self._look_at_files()
         phase = "finished" if self.finished else "stopped"
         self._store.set_status(self._record.run, "finished" if self.finished else "stopped")
         self._folder.write_summary()
@@ -355,20 +358,17 @@ class Driver:
     def _finish(self) -> None:
         """What follows from actions and is not written down: commands, then the files beside the database."""
         self._send_commands(len(self._commands_waiting))
-        self._write_files()
+        self._write_files_soon()
 
     async def _finish_in_slices(self) -> None:
-        """R31.6: the same; devices work on the first commands while the last are encoded, and while files are written.
+        """R31.6: the same; devices work on the first commands while the last are encoded.
 
         The updates that are awaited are known by now.
         """
         while self._commands_waiting:
             self._send_commands(_COMMANDS_AT_ONCE)
             await asyncio.sleep(0)
-        if self._unwritten:
-            unwritten, self._unwritten = self._unwritten, []
-            await self._settle_files()
-            self._writing = self._worked(lambda: self._write_files_of(unwritten))
+        self._write_files_soon()
 
     def _send_commands(self, most: int) -> None:
         now, self._commands_waiting = self._commands_waiting[:most], self._commands_waiting[most:]
@@ -381,10 +381,11 @@ class Driver:
             raise RuntimeError("the driver was not started")
         return self._fleet
 
-    async def _settle_files(self) -> None:
-        if self._writing is not None:
+    def _look_at_files(self) -> None:
+        """Raise what kept the files beside the database from being written, if anything did."""
+        if self._writing is not None and self._writing.done():
             writing, self._writing = self._writing, None
-            await writing
+            writing.result()
 
     async def _take_in_some(self, updates: Sequence[Arrived]) -> list[Arrived]:
         """Up to the one that completes a round; the others, which belong to the next one."""
@@ -611,12 +612,18 @@ class Driver:
             self._on_event(events.UpdateExcluded(number, device, reason))
         self._on_event(events.RoundFinished(number, self._record.rounds, metrics))
 
-    def _write_files(self) -> None:
-        """Of rounds that are closed: the line, the weights and the summary. They may lag behind the database (R16)."""
-        unwritten, self._unwritten = self._unwritten, []
-        self._write_files_of(unwritten)
+    def _write_files_soon(self) -> None:
+        """R31.6: in a thread of their own. What is closed while it writes is written when this is called again."""
+        self._look_at_files()
+        if self._unwritten and self._writing is None:
+            self._writing = self._writer.submit(self._write_files_of, self._taken_unwritten())
+
+    def _taken_unwritten(self) -> list[tuple[dict[str, Any], str, list[str]]]:
+        taken, self._unwritten = self._unwritten, []
+        return taken
 
     def _write_files_of(self, unwritten: Sequence[tuple[dict[str, Any], str, list[str]]]) -> None:
+        """Of rounds that are closed: the line, the weights and the summary. They may lag behind the database (R16)."""
         for metrics, line, devices in unwritten:
             self._folder.append_metrics(metrics, devices, line)
         if unwritten:

@@ -221,6 +221,7 @@ async def _aggregators(
 
 
 async def _loop(driver: Driver, fleet: Fleet, inbox: Inbox, watch: _BrokerWatch) -> None:
+    looked_ms = monotonic_ms()
     while not driver.finished:
         event: FleetEvent | None = None
         with contextlib.suppress(TimeoutError):
@@ -234,11 +235,19 @@ async def _loop(driver: Driver, fleet: Fleet, inbox: Inbox, watch: _BrokerWatch)
             left -= await _handle(driver, inbox, event)
             await asyncio.sleep(0)
             event = inbox.take() if left > 0 else None
-        await driver.settle()
-        fleet.raise_if_broken()
-        watch.look()
-        if fleet.is_connected:
-            driver.tick()
+        if driver.finished or _is_time_to_look(driver, looked_ms):
+            looked_ms = monotonic_ms()
+            await driver.settle()
+            fleet.raise_if_broken()
+            watch.look()
+            if fleet.is_connected:
+                driver.tick()
+
+
+def _is_time_to_look(driver: Driver, looked_ms: int) -> bool:
+    """R31.7: groups are not waited for between two looks around, unless a deadline has passed."""
+    now_ms, next_ms = monotonic_ms(), driver.machine.next_tick_ms()
+    return now_ms >= looked_ms + 1000 * _LOOK_AROUND_SECONDS or (next_ms is not None and now_ms >= next_ms)
 
 
 def waits_for_more(waiting: int, missing: int) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from jaragua.errors import StoreError
 from jaragua.store.backend import BLANK, SCHEMA_VERSION, Queries, Statement, version_error
+from jaragua.store.checkpoints import Checkpoints
 
 #: What reads a run's figures reads these too.
 _READABLE: Final = (BLANK, 1, 2, 3, 4, 5, 6, SCHEMA_VERSION)
@@ -70,7 +71,12 @@ CREATE TABLE sums (
 """
 #: R31.5: several updates fit in a page, so that less is written for each.
 _PAGE_BYTES: Final = 16_384
-_PAGES_OF_A_WAL: Final = 1000
+#: R31.9: the WAL is copied into the database beside the commits when it has so many pages more; with many more than
+#: that, by the commit itself.
+_PAGES_OF_A_CHECKPOINT: Final = 1000
+_MOST_PAGES_OF_A_WAL: Final = 4000
+#: Of a transaction that writes little: a leaf and what leads to it, of a table and its indices.
+_FEWEST_PAGES: Final = 4
 #: Few sizes, so that their statements are compiled once. 14 values a row are far below SQLite's 32,766.
 _ROWS_OF_A_STATEMENT: Final = (256, 64, 16)
 _QUERIES: Final = Queries(
@@ -107,9 +113,11 @@ class SqliteBackend:
             except BaseException:
                 self._connection.close()
                 raise
+        self._checkpoints = Checkpoints(lambda: _connect(path, read_only=False), _PAGES_OF_A_CHECKPOINT)
 
     def close(self) -> None:
         """Close the file; what was committed stays."""
+        self._checkpoints.close()
         self._connection.close()
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
@@ -119,16 +127,20 @@ class SqliteBackend:
 
     def commit(self, statements: Iterable[Statement]) -> None:
         """Carry out statements in one transaction, which is on the disk when this returns."""
+        pages = _FEWEST_PAGES
         with self._named_errors():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 for query, same in groupby(statements, key=itemgetter(0)):
-                    self._execute(query, [values for _, values in same])
+                    rows = [values for _, values in same]
+                    self._execute(query, rows)
+                    pages += _bytes_in(rows) // _PAGE_BYTES
                 self._connection.execute("COMMIT")  # on a full disk it fails, and leaves the transaction open
             except BaseException:
                 with suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
                 raise
+        self._checkpoints.wrote(pages)
 
     def _execute(self, query: str, rows: Sequence[Sequence[Any]]) -> None:
         """One statement for many rows of an INSERT: the interpreter's lock is given up and waited for at each one."""
@@ -157,6 +169,12 @@ class SqliteBackend:
             raise StoreError(f"the run's database {self.name} fails: {error}", hint) from error
 
 
+def _bytes_in(rows: Sequence[Sequence[Any]]) -> int:
+    """Of what is long in rows of one statement."""
+    long = [place for place, value in enumerate(rows[0]) if isinstance(value, bytes | str)]
+    return sum(len(row[place]) for place in long for row in rows)
+
+
 def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
     # The coordinator commits updates in a thread of its own, and uses the store nowhere else meanwhile.
@@ -169,7 +187,7 @@ def _prepare(connection: sqlite3.Connection, *, read_only: bool) -> int:
     if not read_only:
         connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # of a new file
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_OF_A_WAL}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_MOST_PAGES_OF_A_WAL}")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")  # of keys of noise nothing is to be left (U10.2)
         _create_tables(connection)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import threading
 from collections.abc import Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -112,6 +113,9 @@ class NoBroker:
     def publish_run(self, state: messages.RunState) -> None:
         """Nobody looks at it here."""
 
+    def stop(self, node: str, run: str) -> None:
+        """Nobody works on anything here."""
+
     def publish_difference(self, sha256: bytes, payload: bytes) -> None:
         """Devices are given the blob itself here: who makes it of differences makes the same bytes (M10)."""
 
@@ -137,6 +141,7 @@ def coordinator(wanted: Simulation, buffered: Buffered, folder: Path) -> Iterato
         driver = Driver(config, store, record, formats, strategy, lambda event: None)
         driver.start(cast(Fleet, fleet))
         yield driver, fleet
+        driver._writer.shutdown(wait=True)  # it writes in this folder
 
 
 def final_hash(folder: Path) -> str:
@@ -221,15 +226,18 @@ def test_r31_6_commands_are_sent_before_files_are_written(
     turns: dict[int, list[int]] = {}
     written: list[int] = []
     with coordinator(wanted, wanted.buffered, tmp_path) as (driver, fleet):
-        append_metrics = driver._folder.append_metrics
+        submit = driver._writer.submit
 
-        def watched(metrics: Any, devices: Iterable[str], line: str) -> None:
+        def watched(work: Any, unwritten: list[tuple[dict[str, Any], str, list[str]]]) -> Any:
             assert not driver._commands_waiting
-            assert metrics["round"] == wanted.rounds or metrics["round"] + 1 in fleet.given
-            written.append(metrics["round"])
-            append_metrics(metrics, devices, line)
+            for metrics, _, _ in unwritten:
+                assert metrics["round"] == wanted.rounds or metrics["round"] + 1 in fleet.given
+                written.append(metrics["round"])
+            done = submit(work, unwritten)
+            wait([done], GENEROUS_S)
+            return done
 
-        monkeypatch.setattr(driver._folder, "append_metrics", watched)
+        monkeypatch.setattr(driver._writer, "submit", watched)
 
         async def beside() -> None:
             while True:
@@ -248,6 +256,32 @@ def test_r31_6_commands_are_sent_before_files_are_written(
     assert written == [1, 2, 3, 4, 5]
     assert 1 in turns[3]  # a turn when one of the commands of a round had been sent
     assert max(turns[3]) == 2
+
+
+def test_r31_6_no_update_waits_for_files(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line of the first round is written when all rounds are closed; the others follow it, each once."""
+    wanted = make(rounds=4, clients=6, devices=device_names(9), buffered=BUFFERED)
+    arrivals = [arrival for one in course(wanted, wanted.buffered) for arrival in one.arrivals]
+    may_write, written = threading.Event(), list[int]()
+    with coordinator(wanted, wanted.buffered, tmp_path) as (driver, fleet):
+        append_metrics = driver._folder.append_metrics
+
+        def watched(metrics: Any, devices: Iterable[str], line: str) -> None:
+            assert may_write.wait(GENEROUS_S)
+            written.append(metrics["round"])
+            append_metrics(metrics, devices, line)
+
+        monkeypatch.setattr(driver._folder, "append_metrics", watched)
+        for arrival in arrivals:
+            asyncio.run(driver.take_in([fleet.arrived(arrival)]))
+        assert driver.finished
+        assert not written
+        may_write.set()
+        driver.end()
+    assert written == [1, 2, 3, 4]
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["round"] for line in lines] == written
+    assert simulate(wanted).final_hash == final_hash(tmp_path)
 
 
 def test_r31_7_the_next_group_is_checked_while_one_is_committed(
