@@ -86,6 +86,18 @@ def test_r31_9_without_a_second_connection_the_commits_copy_the_wal(
         assert len(store.stored_keys("run-1")) == len(NAMES)
 
 
+def test_a_store_is_closed_when_whoever_uses_it_is_done(tmp_path: Path) -> None:
+    """A thread that still writes files reads it; SQLite's library ends the process if it is closed meanwhile."""
+    store = _begun(tmp_path / "run.sqlite")
+    with store._lock:
+        closing = threading.Thread(target=store.close)
+        closing.start()
+        assert store._backend.rows("SELECT count(*) FROM runs") == [(1,)]
+        assert closing.is_alive()
+    closing.join(GENEROUS_S)
+    assert not closing.is_alive()
+
+
 KILLED_WRITER = """
 import sys
 from pathlib import Path

@@ -59,8 +59,9 @@ class Store(Closing):
         """Held by whoever asks the database, or writes to it."""
 
     def close(self) -> None:
-        """Let go of the database; what was committed stays."""
-        self._backend.close()
+        """Let go of the database, when whoever uses it now is done; what was committed stays."""
+        with self._lock:
+            self._backend.close()
 
     # ---- the run ----
 

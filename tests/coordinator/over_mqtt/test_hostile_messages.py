@@ -140,6 +140,7 @@ def test_p1_no_message_ends_a_coordinator_and_its_rounds_go_on(
                     if bench.driver.rounds_done > before:
                         break
                 assert bench.driver.rounds_done == before + 1
+            bench.driver._writer.shutdown(wait=True)  # it writes in this folder
             counts = bench.fleet.rejections.counts()
             print(f"rejected: {dict(counts)}")
             assert {"topic", "length", "format", "unasked", "impostor", "update"} <= set(counts)
