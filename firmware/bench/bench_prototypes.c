@@ -27,7 +27,7 @@ struct header {
     uint16_t unused;
 };
 
-enum { ENROL = 0, RECOGNISE = 1, TRAIN_PROTOTYPES = 2, TRAIN = 3 };
+enum { ENROL = 0, RECOGNISE = 1, TRAIN_PROTOTYPES = 2, TRAIN = 3, TRAIN_ENROLLED = 4 };
 
 struct call_head {
     uint16_t kind;
@@ -81,6 +81,10 @@ static jrg_nn_status make_call(struct call_head head, jrg_nn_match *match, jrg_n
         return jrg_model_recognise(input, match);
     case TRAIN_PROTOTYPES:
         return jrg_model_train_prototypes(input, &head.label, result);
+#ifdef JRG_MODEL_PROTOTYPE_GRADIENTS
+    case TRAIN_ENROLLED:
+        return jrg_model_train_enrolled(input, (uint16_t)head.label);
+#endif
     default:
         return jrg_model_train(input, &head.label, result);
     }

@@ -210,7 +210,11 @@ class TrainingSettings(StepSettings):
 
 STEP_SETTINGS: Final = tuple(one.name for one in fields(StepSettings))
 #: What a strategy asks of devices with prototypes, and the range of each (M18); no key of a run's file has the names.
-PROTOTYPE_RANGES: Final = {"temperature": (SMALLEST_RATE, math.nextafter(1.0, 0.0)), "enrolled_shots": (0, MOST)}
+PROTOTYPE_RANGES: Final = {
+    "temperature": (SMALLEST_RATE, math.nextafter(1.0, 0.0)),
+    "enrolled_shots": (0, MOST),
+    "episode_queries": (0, MOST),
+}
 #: What a message says nothing of: a neutral value (M3).
 _NEUTRAL: Final = {
     **{one.name: one.default for one in fields(StepSettings)},

@@ -108,3 +108,9 @@ class PrototypeEngine(Engine, Protocol):
 
     def train_prototypes(self, x: npt.ArrayLike, target: npt.ArrayLike, rate: LearningRate) -> StepResult:
         """One step of the layers below the last one, with the prototypes as last layer (A12.6)."""
+
+    def train_enrolled(self, x: npt.ArrayLike, label: int, rate: LearningRate) -> None:
+        """One step on an enrolled sample, by the gradient of its prototype (A12.10).
+
+        Raises CompileError for a class without a prototype, and if the plan has no gradients.
+        """

@@ -101,6 +101,10 @@ JRG_NN_MUST_USE jrg_nn_status jrg_model_evaluate_prototypes(const int16_t *x, co
 JRG_NN_MUST_USE jrg_nn_status jrg_model_train_prototypes(const int16_t *x, const int16_t *target,
                                                          jrg_nn_result *result);
 
+/* One training step of the layers below the last one on an enrolled sample, by the gradient of its class's prototype (A12.10):
+ * only models with JRG_MODEL_PROTOTYPE_GRADIENTS have it. JRG_NN_BAD_CLASS, JRG_NN_NO_PROTOTYPE, JRG_NN_NO_RATE. */
+JRG_NN_MUST_USE jrg_nn_status jrg_model_train_enrolled(const int16_t *x, uint32_t label);
+
 /* Exponent of every loss (A4.4): 11 for cross-entropy, 2 fy for squared errors (of the weights bound last). */
 int8_t jrg_model_loss_exponent(void);
 

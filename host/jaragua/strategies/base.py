@@ -49,6 +49,9 @@ class ClientWork(TrainingSettings):
     enrolled_shots: int = 0
     """With prototypes: the first samples of each class that a pass enrols and does not train on. 0: all are enrolled,
     then all are trained on, and after the last pass all are enrolled again."""
+    episode_queries: int = 0
+    """Above 0: a pass is a row of episodes. Each enrols `enrolled_shots` samples of each class, trains on so many others
+    of each, and takes one step on each enrolled sample by the gradient of its prototype (A12.10)."""
 
     @property
     def prototypes(self) -> bool:

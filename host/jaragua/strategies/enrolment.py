@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -9,6 +10,34 @@ from numpy.typing import NDArray
 
 #: Bias of a class without samples.
 _NEVER: Final = -1e30
+
+
+@dataclass(frozen=True)
+class Episode:
+    """The places of samples that are enrolled together, and of those that are then trained on: int64 [n] each."""
+
+    enrolled: NDArray[np.int64]
+    trained: NDArray[np.int64]
+
+
+def episodes_of(labels: NDArray[np.int64] | NDArray[np.float32], shots: int, queries: int) -> list[Episode]:
+    """The episodes of a pass in which enrolled samples teach (A12.10).
+
+    labels: int [n], the class of each sample. An episode takes the next `shots` samples of each class to enrol, and the
+    next `queries` of each, or fewer where a class has no more, to train on. A class without `shots` + 1 samples left has
+    no part in it, and there is none with fewer than two classes. Samples keep their order within each part.
+    """
+    by_class = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    found: list[Episode] = []
+    first = 0
+    while True:
+        left = [places[first:] for places in by_class if len(places) > first + shots]
+        if len(left) < 2:
+            return found
+        enrolled = np.sort(np.concatenate([places[:shots] for places in left]))
+        trained = np.sort(np.concatenate([places[shots : shots + queries] for places in left]))
+        found.append(Episode(enrolled, trained))
+        first += shots + queries
 
 
 def enrolment_order(labels: NDArray[np.int64] | NDArray[np.float32], shots: int) -> tuple[NDArray[np.int64], int]:

@@ -27,6 +27,8 @@ class Kind(IntEnum):
     RECOGNISE = 1
     TRAIN_PROTOTYPES = 2
     TRAIN = 3
+    TRAIN_ENROLLED = 4
+    """A12.10: only of a plan with gradients of prototypes."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,9 @@ def _answer(engine: PrototypeEngine, call: Call, rate: LearningRate) -> Answer:
     if call.kind is Kind.RECOGNISE:
         match = engine.recognise(call.x)
         return Answer(match.label, match.distance, 0, match.relative, int(match.accepted))
+    if call.kind is Kind.TRAIN_ENROLLED:
+        engine.train_enrolled(call.x, call.label, rate)
+        return Answer(0, 0, 0)
     step = engine.train_prototypes if call.kind is Kind.TRAIN_PROTOTYPES else engine.train_step
     result = step(call.x, target, rate)
     return Answer(int(result.correct), 0, result.loss)

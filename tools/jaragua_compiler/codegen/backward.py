@@ -31,12 +31,13 @@ class WayBack:
 
     loss: gives the error of the outputs. verb: what layers that learn do: "backward" moves them, "sum" sums their steps
     (A11.1). head: takes the place of the last layer's function, "" for its own; it passes errors down, and does not
-    learn.
+    learn. arguments: of `loss`.
     """
 
     loss: str = "jrg_model_loss"
     verb: str = "backward"
     head: str = ""
+    arguments: str = "target, result"
 
     def has(self, plan: Plan, step: OperatorPlan) -> bool:
         """Whether an operator has a part in it."""
@@ -58,7 +59,7 @@ def backward_calls(plan: Plan, way: WayBack) -> list[str]:
     if not plan.branches:
         return _sequential(plan, way)
     lines = [f"    jrg_nn_error error{tensor} = {{0}};" for tensor, step in _made(plan) if step.has_backward]
-    lines.append(f"    error{plan.graph.output} = {way.loss}(target, result);")
+    lines.append(f"    error{plan.graph.output} = {way.loss}({way.arguments});")
     for step in reversed(plan.steps):
         lines += _branching_calls(plan, step, way) if way.has(plan, step) else []
     return lines
@@ -66,8 +67,8 @@ def backward_calls(plan: Plan, way: WayBack) -> list[str]:
 
 def _sequential(plan: Plan, way: WayBack) -> list[str]:
     if not any(way.has(plan, step) for step in plan.steps):
-        return [f"    (void){way.loss}(target, result);"]
-    lines = [f"    jrg_nn_error error = {way.loss}(target, result);"]
+        return [f"    (void){way.loss}({way.arguments});"]
+    lines = [f"    jrg_nn_error error = {way.loss}({way.arguments});"]
     for step in reversed(plan.steps):
         if way.has(plan, step):
             lines += _guarded("error", [f"error = {way.function(plan, step)}(error);"])

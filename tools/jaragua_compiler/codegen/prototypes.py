@@ -14,6 +14,10 @@ CONFIG = """
 /* Prototypes (A12): the classes there is room for, and the numbers of a prototype. */
 #define JRG_MODEL_PROTOTYPES {classes}u
 #define JRG_MODEL_FEATURES {features}u
+{gradients}"""
+
+_GRADIENTS_CONFIG = """\
+#define JRG_MODEL_PROTOTYPE_GRADIENTS 1 /* enrolled samples can teach (A12.9) */
 """
 
 _STATE = """\
@@ -23,16 +27,20 @@ static struct {{
     uint32_t factors[JRG_MODEL_PROTOTYPES];
     uint16_t counts[JRG_MODEL_PROTOTYPES];
 }} jrg_model_enrolment;
-static uint64_t jrg_model_distances[JRG_MODEL_PROTOTYPES];
+{gradients}static uint64_t jrg_model_distances[JRG_MODEL_PROTOTYPES];
 static int16_t jrg_model_prototype_logits[JRG_MODEL_PROTOTYPES];
 static jrg_nn_row_error jrg_model_prototype_errors[JRG_MODEL_PROTOTYPES];
 static jrg_nn_rate jrg_model_temperature;
 static uint16_t jrg_model_stricter; /* the threshold of A12.8 is 2^15 less this */
 static uint32_t jrg_model_nearest; /* the class recognised by the last call that made logits */
 static const jrg_nn_prototypes jrg_model_prototypes = {{
-    jrg_model_enrolment.sums, jrg_model_enrolment.factors, jrg_model_enrolment.counts,
+    jrg_model_enrolment.sums, {gradient_pointer}, jrg_model_enrolment.factors, jrg_model_enrolment.counts,
     JRG_MODEL_PROTOTYPES, JRG_MODEL_FEATURES, {width}u,
 }};
+"""
+
+_GRADIENTS_STATE = """\
+static int32_t jrg_model_gradients[JRG_MODEL_PROTOTYPES * JRG_MODEL_FEATURES]; /* A12.9 */
 """
 
 BACKWARD_FUNCTION = "jrg_model_prototypes_backward"
@@ -43,6 +51,46 @@ _BACKWARD = call(
     "jrg_model_exponents[{index}].input_exponent, {down}",
     result="jrg_nn_error below = ",
 )
+_ADD_TO_GRADIENTS = call(
+    "jrg_nn_add_to_gradients", "&jrg_model_prototypes, jrg_model_prototype_errors, error.count, {x}"
+)
+
+ENROLLED_FUNCTION = "jrg_model_enrolled_backward"
+_ENROLLED_BACKWARD = call(
+    "jrg_nn_prototype_enrolled_backward",
+    "&jrg_model_prototypes, jrg_model_prototype_errors[error.count - 1u].row, {x},",
+    "{input_rectified}, jrg_model_temperature,",
+    "jrg_model_exponents[{index}].input_exponent, {down}",
+    result="jrg_nn_error below = ",
+)
+
+_TRAIN_ENROLLED = """
+/* The class that has the gradient stands in the list of errors, as its only entry. */
+static jrg_nn_error jrg_model_enrolled_class(uint32_t label)
+{{
+    jrg_model_prototype_errors[0] = (jrg_nn_row_error){{.row = label}};
+    return (jrg_nn_error){{.count = 1u, .magnitude = 1u}};
+}}
+
+jrg_nn_status jrg_model_train_enrolled(const int16_t *x, uint32_t label)
+{{
+    if (jrg_model_blob == NULL) {{
+        return JRG_NN_NOT_BOUND;
+    }}
+    if (label >= JRG_MODEL_PROTOTYPES) {{
+        return JRG_NN_BAD_CLASS;
+    }}
+    if (jrg_model_enrolment.counts[label] == 0u) {{
+        return JRG_NN_NO_PROTOTYPE;
+    }}
+    if (jrg_model_rate.mantissa == 0u || jrg_model_temperature.mantissa == 0u) {{
+        return JRG_NN_NO_RATE;
+    }}
+    jrg_model_embed(x);
+    {next_dither}{calls}
+    return JRG_NN_OK;
+}}
+"""
 
 _INTERFACE = """
 jrg_nn_status jrg_model_enrol(const int16_t *x, uint32_t label)
@@ -211,30 +259,41 @@ if (jrg_model_batch > 1u) {
 def state(plan: Plan) -> str:
     """The memory of the prototypes."""
     head = plan.prototype_head
-    return _STATE.format(width=head.input_width)
+    return _STATE.format(
+        width=head.input_width,
+        gradients=_GRADIENTS_STATE if plan.prototype_gradients else "",
+        gradient_pointer="jrg_model_gradients" if plan.prototype_gradients else "NULL",
+    )
 
 
 def config(plan: Plan) -> str:
     """The numbers that size it."""
-    return CONFIG.format(classes=plan.prototypes, features=plan.prototype_head.inputs)
+    gradients = _GRADIENTS_CONFIG if plan.prototype_gradients else ""
+    return CONFIG.format(classes=plan.prototypes, features=plan.prototype_head.inputs, gradients=gradients)
 
 
 def backward_code(plan: Plan) -> str:
-    """The function that takes the error of the classes to that of the features (A12.5), if a layer below learns."""
-    head = plan.prototype_head
-    if not head.passes_error[0]:
+    """The functions that give the error of the features (A12.5, A12.10), if a layer below learns."""
+    if not plan.prototype_head.passes_error[0]:
         return ""
+    if not plan.prototype_gradients:
+        return _to_features(plan, BACKWARD_FUNCTION, (_BACKWARD,))
+    queried = _to_features(plan, BACKWARD_FUNCTION, (_ADD_TO_GRADIENTS, _BACKWARD))
+    return "\n".join([queried, _to_features(plan, ENROLLED_FUNCTION, (_ENROLLED_BACKWARD,))])
+
+
+def _to_features(plan: Plan, name: str, statements: tuple[str, ...]) -> str:
+    head = plan.prototype_head
     fields = weighted.layer_fields(head, plan, error_target(plan, head, 0))
-    statements = (_BACKWARD, *weighted.spread(head, plan), weighted.RETURN_BELOW)
-    name = f"jrg_nn_error {BACKWARD_FUNCTION}(jrg_nn_error error)"
-    return function(name, (statement.format(**fields) for statement in statements))
+    lines = (*statements, *weighted.spread(head, plan), weighted.RETURN_BELOW)
+    return function(f"jrg_nn_error {name}(jrg_nn_error error)", (line.format(**fields) for line in lines))
 
 
 def interface(plan: Plan) -> str:
     """The calls of jrg_model.h."""
     head = plan.prototype_head
     summed = _SUMMED.format(dither=sample_dither(plan), calls=_calls(plan, "sum")) if plan.accumulate else ""
-    return _INTERFACE.format(
+    calls = _INTERFACE.format(
         x=tensor(head.input_tensor),
         width=head.input_width,
         width_up=15 - head.input_width,
@@ -244,6 +303,14 @@ def interface(plan: Plan) -> str:
         next_dither=NEXT_DITHER if plan.dithered else "",
         calls=_calls(plan, "backward"),
     )
+    return calls + (_train_enrolled(plan) if plan.prototype_gradients else "")
+
+
+def _train_enrolled(plan: Plan) -> str:
+    """The step of an enrolled sample (A12.10)."""
+    way = WayBack("jrg_model_enrolled_class", "backward", ENROLLED_FUNCTION, "label")
+    calls = "\n".join(backward_calls(plan, way)).strip()
+    return _TRAIN_ENROLLED.format(next_dither=NEXT_DITHER if plan.dithered else "", calls=calls)
 
 
 def _calls(plan: Plan, verb: str) -> str:

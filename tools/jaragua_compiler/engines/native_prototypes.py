@@ -51,6 +51,8 @@ class NativePrototypeEngine(NativeEngine):
         library.jrg_model_set_temperature.argtypes = [Rate]
         for name in ("evaluate_prototypes", "train_prototypes"):
             getattr(library, f"jrg_model_{name}").argtypes = [pointer, pointer, pointer]
+        if plan.prototype_gradients:
+            library.jrg_model_train_enrolled.argtypes = [pointer, ctypes.c_uint32]
 
     def enrol(self, x: npt.ArrayLike, label: int) -> None:
         """Take a sample into the mean of its class (A12.1)."""
@@ -115,6 +117,19 @@ class NativePrototypeEngine(NativeEngine):
             self._require_weights()
             self._require(self._library.jrg_model_set_rate(Rate(*rate)))
             return self._result(self._library.jrg_model_train_prototypes, values, targets)
+
+    def train_enrolled(self, x: npt.ArrayLike, label: int, rate: LearningRate) -> None:
+        """One step on an enrolled sample, by the gradient of its prototype (A12.10)."""
+        LearningRate(*rate).check()
+        values = self._input(x)
+        if not self.plan.prototype_gradients:
+            raise CompileError(
+                "this engine keeps no gradients of prototypes (A12.9).", "Compile with_prototypes(…, gradients=True)."
+            )
+        with self._lock:
+            self._require_weights()
+            self._require(self._library.jrg_model_set_rate(Rate(*rate)))
+            self._require(self._library.jrg_model_train_enrolled(values.ctypes.data, self._label(label)))
 
     def _input(self, x: npt.ArrayLike) -> Int16Array:
         return checked_vector(x, self.plan.network.input_size, "inputs")

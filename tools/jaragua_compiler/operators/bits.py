@@ -17,4 +17,5 @@ BITS: Final[dict[str, int]] = {
     "activation": 1 << 9,
     "accumulation": 1 << 16,
     "prototypes": 1 << 18,
+    "prototype_gradients": 1 << 20,
 }

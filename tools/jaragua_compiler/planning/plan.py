@@ -90,6 +90,8 @@ class Plan:
     frozen: tuple[FrozenRows | None, ...] = ()
     prototypes: int = 0
     """The classes the image has room to recognise by prototypes (A12); 0: the image cannot."""
+    prototype_gradients: bool = False
+    """The image has the gradients of prototypes, so that enrolled samples can teach (A12.9)."""
 
     def __hash__(self) -> int:
         """Of a few numbers: caches ask for it in every round of a run, and seldom hold two plans that share them."""
@@ -148,7 +150,8 @@ class Plan:
         """RAM of the prototypes and of what is computed with them (A12.1), on a 32-bit machine."""
         if not self.prototypes:
             return 0
-        return self.prototypes * (SUM_BYTES * self.prototype_head.inputs + PROTOTYPE_CLASS_BYTES)
+        vectors = 2 if self.prototype_gradients else 1
+        return self.prototypes * (vectors * SUM_BYTES * self.prototype_head.inputs + PROTOTYPE_CLASS_BYTES)
 
     @cached_property
     def per_channel(self) -> bool:
@@ -177,6 +180,7 @@ class Plan:
         names |= {"relu"} if any(tensor.rectified for tensor in self.graph.tensors) else set()
         names |= {"accumulation"} if self.accumulate else set()
         names |= {"prototypes"} if self.prototypes else set()
+        names |= {"prototype_gradients"} if self.prototype_gradients else set()
         return sum(BITS[name] for name in names)
 
     @property
@@ -246,16 +250,21 @@ def plan(network: Network, accumulate: bool = False) -> Plan:
     return Plan(network, graph, scales, steps, layers, plan_memory(graph, steps), accumulate)
 
 
-def with_prototypes(found: Plan, classes: int | None = None) -> Plan:
+def with_prototypes(found: Plan, classes: int | None = None, gradients: bool = False) -> Plan:
     """The plan with room for prototypes of `classes` classes (A12); None: as many as the network has outputs.
 
-    Weights fit images with and without them. Raises CompileError for a network or a number that is not possible.
+    gradients: enrolled samples can teach (A12.9). Weights fit images with and without all this. Raises CompileError for
+    a network or a number that is not possible, and for gradients in a plan with sums.
     """
     count = found.network.outputs if classes is None else classes
     if not 1 <= count <= MOST_PROTOTYPES:
         raise CompileError(f"prototypes of {count} classes are not possible.", f"Give 1 to {MOST_PROTOTYPES} classes.")
     _prototype_head(found)
-    return replace(found, prototypes=count)
+    if gradients and found.accumulate:
+        raise CompileError(
+            "an image with sums has no gradients of prototypes (A12.10).", "Leave out the sums or the gradients."
+        )
+    return replace(found, prototypes=count, prototype_gradients=gradients)
 
 
 def _prototype_head(found: Plan) -> DensePlan:

@@ -185,17 +185,34 @@ class ReferenceEngine:
     def train_prototypes(self, x: npt.ArrayLike, target: npt.ArrayLike, rate: LearningRate) -> StepResult:
         """A12.6."""
         LearningRate(*rate).check()
-        tensors, last = self._tensors(x), self.plan.steps[-1]
-        features = tensors[last.input_tensors[0]]
+        tensors = self._tensors(x)
+        features = tensors[self.plan.steps[-1].input_tensors[0]]
         result = self._prototype_loss(features, target)
-        error = self._require_prototypes().input_error(
-            self._limited(result), self._require_temperature(), self._features_exponent()
-        )
-        if last.rectified[0]:
-            error = Block(np.where(features != 0, error.values, 0), error.exponent)
-        errors = {last.input_tensors[0]: error} if last.passes_error[0] and magnitude(error.values) else {}
-        self._step(tensors, errors, LearningRate(*rate))
+        prototypes, taught = self._require_prototypes(), self._limited(result)
+        error = prototypes.input_error(taught, self._require_temperature(), self._features_exponent())
+        if self.plan.prototype_gradients:
+            prototypes.add_to_gradients(taught, features)
+        self._step_below(tensors, error, LearningRate(*rate))
         return StepResult(result.correct, result.loss)
+
+    def train_enrolled(self, x: npt.ArrayLike, label: int, rate: LearningRate) -> None:
+        """A12.10."""
+        LearningRate(*rate).check()
+        if not self.plan.prototype_gradients:
+            raise CompileError(
+                "this engine keeps no gradients of prototypes (A12.9).", "Compile with_prototypes(…, gradients=True)."
+            )
+        tensors = self._tensors(x)
+        found = self._require_prototypes().enrolled_error(label, self._require_temperature(), self._features_exponent())
+        self._step_below(tensors, found, LearningRate(*rate))
+
+    def _step_below(self, tensors: list[IntArray], error: Block, rate: LearningRate) -> None:
+        """A step of the layers below the last one. error: of the features, not masked (A5.7)."""
+        last = self.plan.steps[-1]
+        if last.rectified[0]:
+            error = Block(np.where(tensors[last.input_tensors[0]] != 0, error.values, 0), error.exponent)
+        errors = {last.input_tensors[0]: error} if last.passes_error[0] and magnitude(error.values) else {}
+        self._step(tensors, errors, rate)
 
     def _prototype_loss(self, features: IntArray, target: npt.ArrayLike) -> LossError:
         """A12.4. A label without a prototype teaches nothing (A12.6)."""

@@ -16,6 +16,9 @@ LARGEST_LOGIT_GAP = 32767  # A12.4
 LARGEST_KEPT = (1 << 31) - 1  # A12.4
 WIDEST = 15
 MOST_BITS = 48  # of the divisor of A12.7
+GRADIENT_SHIFT = 8  # A12.9
+FACTOR_BITS = 30  # of F (A12.2)
+GRADIENT_BITS = 31  # A12.9
 
 
 def relative_distance(nearest: int, others: int, count: int) -> int:
@@ -36,11 +39,12 @@ def checked_threshold(threshold: int) -> int:
 
 
 class Prototypes:
-    """The prototypes of one engine: sums int64 [classes, features], counts int64 [classes]. width: bx."""
+    """The prototypes of one engine: sums and gradients int64 [classes, features], counts int64 [classes]. width: bx."""
 
     def __init__(self, classes: int, features: int, width: int) -> None:
         self.sums = np.zeros((classes, features), np.int64)
         self.counts = np.zeros(classes, np.int64)
+        self.gradients = np.zeros((classes, features), np.int64)
         self.threshold = ACCEPT_ALL  # A12.8
         self._width = width
 
@@ -50,11 +54,13 @@ class Prototypes:
             raise CompileError(f"class {label} has {MOST_ENROLLED} samples, the most there can be.", "Forget it first.")
         self.sums[label] += x
         self.counts[label] += 1
+        self.gradients[label] = 0
 
     def forget(self, label: int) -> None:
         """A12.1."""
         self.sums[self.checked(label)] = 0
         self.counts[label] = 0
+        self.gradients[label] = 0
 
     def checked(self, label: int) -> int:
         """The label itself. Raises CompileError for a class there is no room for."""
@@ -66,9 +72,7 @@ class Prototypes:
 
     def means(self) -> IntArray:
         """A12.2: P of all classes; 0 where a class has no samples."""
-        counts = np.maximum(self.counts, 1)
-        factors = ((1 << 30) + counts // 2) // counts
-        return sats(rshift(self.sums * factors[:, None], 15 + self._width), WIDEST)
+        return sats(rshift(self.sums * self._factors()[:, None], 15 + self._width), WIDEST)
 
     def prototype(self, label: int) -> Int16Array:
         """A12.2: P of one class."""
@@ -101,10 +105,32 @@ class Prototypes:
         values = rshift((error @ self.means()) * temperature.mantissa, WIDEST)
         return Block(values, 14 + fx - self._width + temperature.exponent)
 
+    def add_to_gradients(self, error: IntArray, x: IntArray) -> None:
+        """A12.9. error: e of all classes. x: the features."""
+        known = self.counts > 0
+        added = rshift(error[known, None] * self._differences(x)[known], GRADIENT_SHIFT)
+        self.gradients[known] = sats(self.gradients[known] + added, GRADIENT_BITS)
+
+    def enrolled_error(self, label: int, temperature: LearningRate, fx: int) -> Block:
+        """A12.10, not masked: the error of the features of an enrolled sample. Raises CompileError without any."""
+        self.prototype(label)
+        share = rshift(self.gradients[label] * int(self._factors()[label]), FACTOR_BITS)
+        return Block(rshift(share * temperature.mantissa, WIDEST), 6 + fx - self._width + temperature.exponent)
+
+    def _factors(self) -> IntArray:
+        """A12.2: F of all classes, with 1 sample where a class has none."""
+        counts = np.maximum(self.counts, 1)
+        factors: IntArray = ((1 << FACTOR_BITS) + counts // 2) // counts
+        return factors
+
+    def _differences(self, x: IntArray) -> IntArray:
+        """Features less prototypes, in the prototypes' unit: int64 [classes, features]."""
+        differences: IntArray = (x << (WIDEST - self._width)) - self.means()
+        return differences
+
     def _distances(self, x: IntArray) -> IntArray:
         """A12.3. Raises CompileError if no class has samples."""
         if not self.counts.any():
             raise CompileError("no class has a prototype.", "Enrol a sample first.")
-        differences = (x << (WIDEST - self._width)) - self.means()
-        distances: IntArray = np.square(differences).sum(axis=1)
+        distances: IntArray = np.square(self._differences(x)).sum(axis=1)
         return distances

@@ -14,5 +14,6 @@
 #define JRG_MODEL_OPERATOR_ACTIVATION (1u << 9)            /* An activation behind a layer (A9.1 to A9.4). */
 #define JRG_MODEL_OPERATOR_ACCUMULATION (1u << 16)         /* Sums for steps of several samples (A11.1). */
 #define JRG_MODEL_OPERATOR_PROTOTYPES (1u << 18)           /* Classes recognised by prototypes (A12). */
+#define JRG_MODEL_OPERATOR_PROTOTYPE_GRADIENTS (1u << 20)  /* Gradients of prototypes (A12.9). */
 
 #endif

@@ -14,21 +14,35 @@
 #define JRG_NN_MOST_ENROLLED 65535u
 #define JRG_NN_NO_CLASS_LOGIT (-32768)
 #define JRG_NN_RELATIVE_ONE 32768u /* 1 in Q15: A12.7 */
+#define JRG_NN_GRADIENT_SHIFT 8u   /* bits that a gradient of A12.9 leaves out */
 
 /* Constants and memory of the prototypes of a model. Sums are one vector of features after the other. */
 typedef struct {
-    int32_t *sums;     /* [classes][features] */
-    uint32_t *factors; /* [classes]: F of A12.2, 0 for a class without samples */
-    uint16_t *counts;  /* [classes] */
-    uint32_t classes;  /* N */
-    uint32_t features; /* n */
-    uint32_t width;    /* bx */
+    int32_t *sums;      /* [classes][features] */
+    int32_t *gradients; /* the same, of A12.9; NULL: the image has none */
+    uint32_t *factors;  /* [classes]: F of A12.2, 0 for a class without samples */
+    uint16_t *counts;   /* [classes] */
+    uint32_t classes;   /* N */
+    uint32_t features;  /* n */
+    uint32_t width;     /* bx */
 } jrg_nn_prototypes;
 
 /* A12.2: F of a class with so many samples; 0 without any. */
 JRG_NN_INLINE uint32_t jrg_nn_prototype_factor(uint32_t count)
 {
     return count == 0u ? 0u : ((1u << 30) + count / 2u) / count;
+}
+
+/* A12.9: the gradient of a class is 0 again. */
+JRG_NN_INLINE void jrg_nn_clear_gradient(const jrg_nn_prototypes *prototypes, uint32_t label)
+{
+    if (prototypes->gradients == NULL) {
+        return;
+    }
+    int32_t *restrict gradient = prototypes->gradients + label * prototypes->features;
+    for (uint32_t i = 0; i < prototypes->features; i++) {
+        gradient[i] = 0;
+    }
 }
 
 /* A12.1. x: the features. */
@@ -44,6 +58,7 @@ JRG_NN_INLINE jrg_nn_status jrg_nn_enrol(const jrg_nn_prototypes *prototypes, ui
     const uint32_t count = prototypes->counts[label] + 1u;
     prototypes->counts[label] = (uint16_t)count;
     prototypes->factors[label] = jrg_nn_prototype_factor(count);
+    jrg_nn_clear_gradient(prototypes, label);
     return JRG_NN_OK;
 }
 
@@ -56,6 +71,7 @@ JRG_NN_INLINE void jrg_nn_forget(const jrg_nn_prototypes *prototypes, uint32_t l
     }
     prototypes->counts[label] = 0;
     prototypes->factors[label] = 0;
+    jrg_nn_clear_gradient(prototypes, label);
 }
 
 /* A12.2: P of one feature. */
@@ -183,6 +199,51 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_prototype_backward(const jrg_nn_prototypes *pr
         const bool passes = !input_rectified || x[i] != 0;
         const int32_t value =
             passes ? jrg_nn_prototype_input_error(prototypes, errors, error.count, i, temperature.mantissa) : 0;
+        jrg_nn_list_error(below, &found, value, i);
+    }
+    return found;
+}
+
+/* A12.9, of one class. error: e. x: the features. */
+JRG_NN_INLINE void jrg_nn_add_to_gradient(const jrg_nn_prototypes *prototypes, uint32_t label, int32_t error,
+                                          const int16_t *x)
+{
+    const int32_t *restrict sums = prototypes->sums + label * prototypes->features;
+    int32_t *restrict gradient = prototypes->gradients + label * prototypes->features;
+    const uint32_t factor = prototypes->factors[label];
+    for (uint32_t i = 0; i < prototypes->features; i++) {
+        const int32_t mean = jrg_nn_prototype_number(sums[i], factor, prototypes->width);
+        const int64_t difference = x[i] * (1 << (15u - prototypes->width)) - mean; /* 17 bits */
+        const int64_t sum = gradient[i] + jrg_nn_rshift_wide(difference * error, JRG_NN_GRADIENT_SHIFT);
+        gradient[i] = sum > INT32_MAX ? INT32_MAX : (sum < INT32_MIN ? INT32_MIN : (int32_t)sum);
+    }
+}
+
+/* A12.9. errors: the list of the classes' errors. x: the features. */
+JRG_NN_INLINE void jrg_nn_add_to_gradients(const jrg_nn_prototypes *prototypes, const jrg_nn_row_error *errors,
+                                           uint32_t count, const int16_t *x)
+{
+    for (uint32_t r = 0; r < count; r++) {
+        if (prototypes->counts[errors[r].row] != 0u) {
+            jrg_nn_add_to_gradient(prototypes, errors[r].row, errors[r].value, x);
+        }
+    }
+}
+
+/* A12.10. x: the features of an enrolled sample of class `label`; input_rectified: a ReLU made them. below: [features], its
+ * list is written. Returns the error of the features. fx: their exponent. */
+JRG_NN_INLINE jrg_nn_error jrg_nn_prototype_enrolled_backward(const jrg_nn_prototypes *prototypes, uint32_t label,
+                                                              const int16_t *x, bool input_rectified,
+                                                              jrg_nn_rate temperature, int32_t fx,
+                                                              jrg_nn_row_error *below)
+{
+    jrg_nn_error found = {.exponent = 6 + fx - (int32_t)prototypes->width + (int32_t)temperature.exponent};
+    const int32_t *restrict gradient = prototypes->gradients + label * prototypes->features;
+    const int64_t factor = (int64_t)prototypes->factors[label];
+    for (uint32_t i = 0; i < prototypes->features; i++) {
+        const int64_t share = jrg_nn_rshift_wide(gradient[i] * factor, 30u);
+        const bool passes = !input_rectified || x[i] != 0;
+        const int32_t value = passes ? (int32_t)jrg_nn_rshift_wide(share * temperature.mantissa, 15u) : 0;
         jrg_nn_list_error(below, &found, value, i);
     }
     return found;

@@ -14,7 +14,9 @@ class ProtoReptile(Strategy):
     In a round a device enrols `enrolled_shots` samples of each class: their mean features are the class's prototype
     (Snell, Swersky and Zemel, "Prototypical Networks for Few-shot Learning", 2017). On each of its other samples it
     takes one step of all layers below the last one, by the cross-entropy of the negative squared distances to the
-    prototypes, which stay as they are. φ ← φ + α_t (mean φ̂ - φ) as in TinyReptile. A new device enrols its support set,
+    prototypes, which stay as they are. With `episode_queries` a pass is a row of episodes: each enrols samples, takes such
+    steps on so many others of each class, and then one step on each enrolled sample, by the gradient of the loss with
+    respect to its prototype. These steps are the other half of the gradient of prototypical networks. φ ← φ + α_t (mean φ̂ - φ) as in TinyReptile. A new device enrols its support set,
     and with `refine_passes` takes that many passes of such steps over it and enrols it again.
     """
 
@@ -22,6 +24,7 @@ class ProtoReptile(Strategy):
     PROTOTYPES: ClassVar[bool] = True
     OPTIONS: ClassVar[dict[str, float]] = {
         "enrolled_shots": 1,
+        "episode_queries": 0,
         "temperature": 0.02,
         "refine_passes": 0,
         "local_layers": 0,
@@ -39,10 +42,11 @@ class ProtoReptile(Strategy):
             super().client_work(round_number),
             temperature=self.option("temperature"),
             enrolled_shots=self.whole_option("enrolled_shots"),
+            episode_queries=self.whole_option("episode_queries"),
             local_layers=self.whole_option("local_layers"),
         )
 
     def adaptation(self, work: ClientWork) -> ClientWork:
         """Enrolment of the whole support set, and the passes that refine."""
         passes = self.whole_option("refine_passes")
-        return replace(work, passes=passes, temperature=self.option("temperature"), enrolled_shots=0)
+        return replace(work, passes=passes, temperature=self.option("temperature"), enrolled_shots=0, episode_queries=0)
