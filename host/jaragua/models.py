@@ -29,7 +29,8 @@ def properties_of(model: Model) -> ModelProperties:
     numbers = [sum(math.prod(part) for part in layer) for layer in shapes]
     own = model.recommended or model.defaults
     head, classifier = numbers[-1] / sum(numbers), model.network.classifier
-    return ModelProperties(model.own_labels, head, len(shapes), classifier, own.temperature, own.refine_passes)
+    prototypes = own.temperature, own.refine_passes, own.episode_queries
+    return ModelProperties(model.own_labels, head, len(shapes), classifier, *prototypes)
 
 
 def other_formats(model: Model) -> Iterator[Model]:

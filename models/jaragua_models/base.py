@@ -243,6 +243,8 @@ class Defaults:
     """Of prototypes (A12.4), for strategies that have them; 0: the strategy's own."""
     refine_passes: int = 0
     """Passes over the support set after which a new device enrols it again, for strategies with prototypes."""
+    episode_queries: int = 0
+    """Samples of each class that an episode trains on, for strategies with prototypes (A12.10); 0: no episodes."""
 
     @property
     def shots_of_a_round(self) -> int:

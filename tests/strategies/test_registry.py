@@ -85,6 +85,9 @@ def test_an_option_that_the_strategy_has_not_is_refused() -> None:
         ("fedprox", Settings(5, options={"proximal": -1.0})),
         ("tinymetafed", Settings(5, options={"upload_fraction": 0.0})),
         ("tinymetafed", Settings(5, options={"delta_bits": 4})),
+        ("protoreptile", Settings(5, options={"episode_queries": -1})),
+        ("protoreptile", Settings(5, options={"episode_queries": 1, "enrolled_shots": 0})),
+        ("protoreptile", Settings(5, options={"episode_queries": 1}, training=TrainingSettings(0.1, batch=2))),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(name: str, settings: Settings) -> None:
@@ -110,6 +113,9 @@ def test_mini_batches_take_an_image_with_sums_and_prototypes_one_with_room_for_t
     assert needed["tinyreptile"] == ""
     assert "prototypes of 7 classes" in needed["protoreptile"]
     assert "JARAGUA_PROTOTYPES=7" in needed["protoreptile"]
+    assert "GRADIENTS" not in needed["protoreptile"]
+    episodes = strategies.create("protoreptile", Settings(5, options={"episode_queries": 1})).client_work(1)
+    assert image_needed(episodes, 7).endswith("build it with JARAGUA_PROTOTYPES=7 JARAGUA_PROTOTYPE_GRADIENTS=1")
 
 
 def test_a_step_has_no_more_samples_than_a_board_counts() -> None:

@@ -50,8 +50,8 @@ class ClientWork(TrainingSettings):
     """With prototypes: the first samples of each class that a pass enrols and does not train on. 0: all are enrolled,
     then all are trained on, and after the last pass all are enrolled again."""
     episode_queries: int = 0
-    """Above 0: a pass is a row of episodes. Each enrols `enrolled_shots` samples of each class, trains on so many others
-    of each, and takes one step on each enrolled sample by the gradient of its prototype (A12.10)."""
+    """Above 0: a pass is a row of episodes. Each enrols `enrolled_shots` samples of each class, trains on so many
+    others of each, and takes one step on each enrolled sample by the gradient of its prototype (A12.10)."""
 
     @property
     def prototypes(self) -> bool:
@@ -88,6 +88,8 @@ class ModelProperties:
     temperature: float = 0.0
     """Of prototypes, as its defaults have it; 0: the strategy's own."""
     refine_passes: int = 0
+    """Of prototypes, as its defaults have it."""
+    episode_queries: int = 0
     """Of prototypes, as its defaults have it."""
 
 
@@ -253,6 +255,9 @@ def image_needed(work: ClientWork, classes: int) -> str:
     if work.prototypes:
         needed.append(f"prototypes of {classes} classes take boards whose image has room for them (A12)")
         options.append(f"JARAGUA_PROTOTYPES={classes}")
+    if work.episode_queries:
+        needed.append("enrolled samples teach on boards whose image has gradients of prototypes (A12.9)")
+        options.append("JARAGUA_PROTOTYPE_GRADIENTS=1")
     if work.batch != 1:
         size = "the whole set" if work.batch == WHOLE_SET else f"{work.batch} samples"
         needed.append(f"steps of {size} take boards whose image has sums (A11.1)")
@@ -263,6 +268,7 @@ def image_needed(work: ClientWork, classes: int) -> str:
 _WHOLE_NUMBERS: Final = (
     ("passes", 0, 10_000),
     ("enrolled_shots", 0, 1_000_000),
+    ("episode_queries", 0, 1_000_000),
     ("batch", 0, 1_000_000),
     ("replay_buffer_size", 0, 1_000_000),
     ("local_layers", 0, 1_000),
@@ -292,14 +298,33 @@ def check_work(work: ClientWork) -> ClientWork:
             f"replay_buffer_size is {work.replay_buffer_size}, which takes a batch of 1 and no proximal term",
             "leave it at 0, or take a batch of 1 and another strategy than fedprox",
         )
+    _check_prototypes(work)
+    if work.delta_bits not in (0, 8, 16):
+        raise _out_of_range(f"delta_bits is {work.delta_bits}", "0, 8 and 16 are possible")
+    return work
+
+
+def _check_prototypes(work: ClientWork) -> None:
+    """Raises: ConfigurationError for what prototypes or their episodes do not go together with."""
     if work.prototypes and (work.replay_buffer_size or work.proximal):
         raise ConfigurationError(
             "prototypes take neither a replay buffer nor a proximal term",
             "leave replay_buffer_size at 0, or take another strategy",
         )
-    if work.delta_bits not in (0, 8, 16):
-        raise _out_of_range(f"delta_bits is {work.delta_bits}", "0, 8 and 16 are possible")
-    return work
+    if not work.episode_queries:
+        return
+    if not work.prototypes or not work.enrolled_shots:
+        found = "no temperature" if not work.prototypes else "enrolled_shots is 0"
+        raise ConfigurationError(
+            f"episode_queries is {work.episode_queries}, and {found}: an episode enrols samples of its own",
+            "set both above 0, or leave episode_queries at 0",
+        )
+    if work.batch != 1:
+        raise ConfigurationError(
+            f"episode_queries is {work.episode_queries} and batch is {work.batch}: enrolled samples teach one at a time"
+            " (A12.10)",
+            "take a batch of 1, or leave episode_queries at 0",
+        )
 
 
 def _out_of_range(found: str, possible: str) -> ConfigurationError:

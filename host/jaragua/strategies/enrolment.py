@@ -23,9 +23,9 @@ class Episode:
 def episodes_of(labels: NDArray[np.int64] | NDArray[np.float32], shots: int, queries: int) -> list[Episode]:
     """The episodes of a pass in which enrolled samples teach (A12.10).
 
-    labels: int [n], the class of each sample. An episode takes the next `shots` samples of each class to enrol, and the
-    next `queries` of each, or fewer where a class has no more, to train on. A class without `shots` + 1 samples left has
-    no part in it, and there is none with fewer than two classes. Samples keep their order within each part.
+    labels: int [n], the class of each sample. An episode takes the next `shots` samples of each class to enrol, and
+    the next `queries` of each, or fewer where a class has no more, to train on. A class without `shots` + 1 samples
+    left has no part in it, and there is none with fewer than two classes. Samples keep their order within each part.
     """
     by_class = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     found: list[Episode] = []

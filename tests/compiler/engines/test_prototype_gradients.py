@@ -103,7 +103,8 @@ def test_a12_9_enrolment_and_forgetting_begin_the_gradient_anew() -> None:
         prototypes.enrol(label, np.full(4, 100 * label))
     error = np.array([-9000, 9000, 0])
     prototypes.add_to_gradients(error, np.full(4, 1000))
-    assert prototypes.gradients[:2].all() and not prototypes.gradients[2].any()
+    assert prototypes.gradients[:2].all()
+    assert not prototypes.gradients[2].any()
     prototypes.enrol(0, np.full(4, 5))
     prototypes.forget(1)
     assert not prototypes.gradients.any()
@@ -118,7 +119,7 @@ def test_a12_9_sums_stop_at_the_ends_of_int32(engine_cache: Path) -> None:
 
 
 def test_a12_10_steps_of_enrolled_samples_make_the_loss_smaller(engine_cache: Path) -> None:
-    """With steps of enrolled samples alone: the other samples are evaluated between them, at a rate that rounds to 0."""
+    """With steps of enrolled samples alone: those of the other samples have a rate that rounds to 0."""
     found = _with_gradients("mlp", CLASSES)
     engine = NativePrototypeEngine(found, engine_cache)
     samples = np.random.default_rng(2).uniform(-1, 1, (30, 64)).astype(np.float32)

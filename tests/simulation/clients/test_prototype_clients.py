@@ -10,6 +10,7 @@ from test_integer_clients import MODELS
 
 import jaragua_models
 from jaragua.coordinator.weights.codec import ModelCodec
+from jaragua.errors import ModelError
 from jaragua.simulation.clients.engine import VirtualFleet
 from jaragua.simulation.clients.float_clients import FloatFleet
 from jaragua.simulation.clients.integer_clients import IntegerFleet
@@ -17,7 +18,7 @@ from jaragua.simulation.clients.numpy_clients import NumpyFloatFleet, ReferenceF
 from jaragua.simulation.clients.samples import Batch, joined
 from jaragua.simulation.settings import default_cache
 from jaragua.strategies import ClientWork
-from jaragua.strategies.enrolment import enrolment_order
+from jaragua.strategies.enrolment import enrolment_order, episodes_of
 
 DIGITS = jaragua_models.get("digits")
 WORK = ClientWork(learning_rate=0.02, passes=1, temperature=0.05, enrolled_shots=2)
@@ -26,6 +27,8 @@ WORKS = {
     "two passes": replace(WORK, passes=2),
     "three samples a step": replace(WORK, batch=3, error_clip=0.3),
     "refined": replace(WORK, enrolled_shots=0, passes=2),
+    "episodes": replace(WORK, enrolled_shots=1, episode_queries=1, passes=2),
+    "episodes of two shots": replace(WORK, enrolled_shots=2, episode_queries=2),
     "enrolled alone": replace(WORK, enrolled_shots=0, passes=0),
 }
 
@@ -95,9 +98,26 @@ def test_the_first_samples_of_each_class_are_enrolled() -> None:
     assert (order.tolist(), enrolled) == ([0, 2, 5, 1, 3, 4, 6], 3)
     assert enrolment_order(labels, 0)[0].tolist() == list(range(7))
     assert enrolment_order(labels, 9)[1] == 7
-    batch = Batch(labels[:, None].astype(np.float32), labels, np.array([4, 3]), np.array([0, 1])).enrolled_first(1)
+    batch = Batch(labels[:, None].astype(np.float32), labels, np.array([4, 3]), np.array([0, 1])).with_lessons(1)
     assert batch.y.tolist() == [3, 1, 3, 3, 1, 2, 1]
-    assert batch.enrolled is not None
-    assert batch.enrolled.tolist() == [2, 2]
+    assert batch.lessons is not None
+    assert (batch.lessons.enrolled.tolist(), batch.lessons.trained.tolist()) == ([2, 2], [2, 1])
     assert batch.trained == 3
-    assert batch.part(1, 2).enrolled == 2
+    second = batch.part(1, 2).lessons
+    assert second is not None
+    assert (second.episodes.tolist(), second.enrolled.tolist()) == ([1], [2])
+
+
+def test_episodes_take_the_next_samples_of_each_class() -> None:
+    labels = np.array([3, 3, 1, 3, 1, 2, 1, 3, 3, 1])
+    found = episodes_of(labels, 1, 1)
+    assert [one.enrolled.tolist() for one in found] == [[0, 2], [3, 6]]  # class 2 has one sample: it has no part in it
+    assert [one.trained.tolist() for one in found] == [[1, 4], [7, 9]]
+    assert [one.trained.tolist() for one in episodes_of(labels, 1, 9)] == [[1, 3, 4, 6, 7, 8, 9]]
+    assert episodes_of(labels, 5, 1) == []
+    batch = Batch(labels[:, None].astype(np.float32), labels, np.array([10]), np.array([0])).with_lessons(1, 1)
+    assert batch.y.tolist() == [3, 1, 3, 1, 3, 1, 3, 1]
+    assert batch.trained == 4
+    assert batch.counts.tolist() == [8]
+    with pytest.raises(ModelError, match="has no episode"):
+        Batch(np.zeros((3, 1), np.float32), np.zeros(3, np.int64), np.array([3]), np.array([0])).with_lessons(1, 1)

@@ -97,11 +97,17 @@ class FloatEngine:
         step, error = self._loss(outputs, np.asarray(target))
         if step.loss < loss_threshold:
             return step
-        self._backward(error)
-        for layer in self._weighted_layers():
-            if layer.trains:
-                layer.step(rate)
+        self._learn({len(self._layers): error}, rate)
         return step
+
+    def features_step(self, sample: npt.ArrayLike, error: npt.ArrayLike, rate: float) -> None:
+        """One step of the layers below the last one on one sample [inputs], by the error of its features (A12.10).
+
+        error: the gradient of the loss with respect to the last layer's input [features].
+        """
+        self.forward(np.asarray(sample, self._dtype)[None])
+        last = len(self._layers) - 1
+        self._learn({self.network.operands(last)[0]: np.asarray(error, self._dtype)[None]}, rate, last)
 
     def _loss(self, outputs: Floats, target: npt.NDArray[Any]) -> tuple[FloatStep, Floats]:
         """The loss of one sample's outputs [1, outputs] and its gradient."""
@@ -115,9 +121,16 @@ class FloatEngine:
         error[0, label] -= 1
         return FloatStep(loss, int(outputs.argmax()) == label), error
 
-    def _backward(self, error: Floats) -> None:
-        errors: dict[int, Floats] = {len(self._layers): error}
-        for index in reversed(range(len(self._layers))):
+    def _learn(self, errors: dict[int, Floats], rate: float, above: int | None = None) -> None:
+        """The way back and a step. errors: by tensor; above: the number of the first layer that has no part in it."""
+        layers = self._layers[:above]
+        self._backward(errors, len(layers))
+        for layer in layers:
+            if isinstance(layer, FloatWeighted) and layer.trains:
+                layer.step(rate)
+
+    def _backward(self, errors: dict[int, Floats], layers: int) -> None:
+        for index in reversed(range(layers)):
             if not self.network.needs_error[index + 1]:
                 continue
             below = self._layers[index].backward(errors.pop(index + 1))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from jaragua.simulation.clients.engine import Closing, Evaluation, Trained
 from jaragua.simulation.clients.float_table import Table, table_of
-from jaragua.simulation.clients.samples import Batch, asked_of, in_one_pass, require_classes
+from jaragua.simulation.clients.samples import Batch, asked_of, in_one_pass, one_lesson_each, require_classes
 from jaragua.simulation.clients.workers import Workers
 from jaragua.simulation.native import library
 from jaragua.strategies import ClientWork, Vector
@@ -35,7 +35,7 @@ Answers = NDArray[np.int32]
 
 
 class _Samples(ctypes.Structure):
-    _fields_ = members("int32_t clients; void *counts, *enrolled, *inputs, *targets")
+    _fields_ = members("int32_t clients; void *counts, *episodes, *enrolled, *trained, *inputs, *targets")
 
 
 class _Arrays:
@@ -44,12 +44,14 @@ class _Arrays:
     def __init__(self, batch: Batch, network: Network) -> None:
         """Raises: ModelError for a label that is no class: C would write where it says."""
         require_classes(batch, network)
-        self._counts = batch.counts.astype(np.int32)
-        self._enrolled = np.zeros(len(batch), np.int32) if batch.enrolled is None else batch.enrolled.astype(np.int32)
-        self._inputs = np.ascontiguousarray(batch.x, np.float32)
-        self._targets = np.ascontiguousarray(batch.y, np.float32)
-        pointers = (array.ctypes.data for array in (self._counts, self._enrolled, self._inputs, self._targets))
-        self.structure = _Samples(len(batch), *pointers)
+        lessons = batch.lessons or one_lesson_each(batch)
+        numbers = (batch.counts, lessons.episodes, lessons.enrolled, lessons.trained)
+        self._arrays = [
+            *(array.astype(np.int32) for array in numbers),
+            np.ascontiguousarray(batch.x, np.float32),
+            np.ascontiguousarray(batch.y, np.float32),
+        ]
+        self.structure = _Samples(len(batch), *(array.ctypes.data for array in self._arrays))
 
 
 class _Memory(ctypes.Structure):
@@ -144,12 +146,15 @@ class FloatFleet(Closing):
 
 
 class _Work(ctypes.Structure):
-    _fields_ = members("int32_t passes, batch; float rate, proximal_decay; double loss_threshold; float temperature")
+    _fields_ = members(
+        "int32_t passes, batch; float rate, proximal_decay; double loss_threshold; float temperature; int32_t gradients"
+    )
 
 
 def _work(work: ClientWork, samples: int) -> _Work:
     kept = work.kept_after_a_pass(samples)
-    return _Work(work.passes, work.batch, work.learning_rate, kept, work.loss_threshold, work.temperature)
+    gradients = bool(work.episode_queries)
+    return _Work(work.passes, work.batch, work.learning_rate, kept, work.loss_threshold, work.temperature, gradients)
 
 
 def _declare(copy: ctypes.CDLL) -> None:

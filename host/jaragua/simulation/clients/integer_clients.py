@@ -20,7 +20,7 @@ from jaragua.simulation.clients.batched_dense import BatchedDense, BatchedUpdate
 from jaragua.simulation.clients.batched_packing import BatchedPacking
 from jaragua.simulation.clients.engine import Closing, Evaluation, Trained
 from jaragua.simulation.clients.layout import regions, units
-from jaragua.simulation.clients.samples import Batch, asked_of, in_one_pass
+from jaragua.simulation.clients.samples import Batch, asked_of, in_one_pass, one_lesson_each
 from jaragua.simulation.clients.workers import Workers
 from jaragua.simulation.evaluation.figures import FIGURES, Figures, loss_unit, scores
 from jaragua.simulation.native import library
@@ -56,13 +56,13 @@ class _Work(ctypes.Structure):
     _fields_ = members(
         "void *regions, *units; uint32_t regions_count, passes, batch; int32_t proximal_decay; "
         "uint16_t rate_mantissa; uint8_t rate_exponent; "
-        "uint8_t prototypes, temperature_exponent; uint16_t temperature_mantissa; _Limits limits",
+        "uint8_t prototypes, gradients, temperature_exponent; uint16_t temperature_mantissa; _Limits limits",
         _Limits=_Limits,
     )
 
 
 class _Samples(ctypes.Structure):
-    _fields_ = members("uint32_t clients; void *counts, *seeds, *enrolled, *inputs, *targets")
+    _fields_ = members("uint32_t clients; void *counts, *seeds, *episodes, *enrolled, *trained, *inputs, *targets")
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,13 @@ class _Quantised:
     targets: NDArray[np.int16]
     counts: NDArray[np.uint32]
     seeds: NDArray[np.uint32]
+    episodes: NDArray[np.uint32]
     enrolled: NDArray[np.uint32]
+    trained: NDArray[np.uint32]
 
     def structure(self) -> _Samples:
         """Points into this object's arrays."""
-        arrays = (self.counts, self.seeds, self.enrolled, self.inputs, self.targets)
+        arrays = (self.counts, self.seeds, self.episodes, self.enrolled, self.trained, self.inputs, self.targets)
         return _Samples(len(self.counts), *(array.ctypes.data for array in arrays))
 
 
@@ -115,8 +117,8 @@ class IntegerFleet(Closing):
         self._regions = regions(self._plan)
         self._parameters = len(codec.initial(0))
         self._count, self._cache = workers, cache
-        self._workers: dict[tuple[bool, bool], Workers] = {}
-        """By whether their image has sums (A11.1), and prototypes (A12): it has them only where the work needs them."""
+        self._workers: dict[tuple[bool, bool, bool], Workers] = {}
+        """By whether their image has sums (A11.1), prototypes (A12) and gradients (A12.9): only what the work needs."""
         self._workers_for(ClientWork(learning_rate=0.5))
         self._lanes = BatchedDense(self._plan, cache) if lanes_fit(self._plan) else None
         self._pack = BatchedPacking(codec, cache).pack if lanes_fit(self._plan) else codec.pack
@@ -163,7 +165,7 @@ class IntegerFleet(Closing):
     # ---- C ----
 
     def _workers_for(self, work: ClientWork) -> Workers:
-        kind = work.batch != 1, work.prototypes
+        kind = work.batch != 1, work.prototypes, bool(work.episode_queries)
         if kind not in self._workers:
             library_path = _build(plan_for(self._plan, work, self._classes), self._cache)
             self._workers[kind] = self._open.enter_context(Workers(library_path, self._count, _declare))
@@ -218,6 +220,7 @@ class IntegerFleet(Closing):
             rate.mantissa,
             rate.exponent,
             work.prototypes,
+            bool(work.episode_queries),
             temperature.exponent,
             temperature.mantissa,
             _Limits(*step_limits(self._plan, self._scale(start).exponents, work)),
@@ -225,12 +228,15 @@ class IntegerFleet(Closing):
 
     def _quantised(self, start: bytes, work: ClientWork, batch: Batch) -> _Quantised:
         found, plan = self._scale(start).exponents, plan_for(self._plan, work, self._classes)
+        lessons = one_lesson_each(batch) if batch.lessons is None else batch.lessons
         return _Quantised(
             inputs=np.ascontiguousarray(quantise_inputs(self._plan, found, batch.x)),
             targets=np.ascontiguousarray(quantise_targets(plan, found, batch.y)),
             counts=batch.counts.astype(np.uint32),
             seeds=_seeds(batch),
-            enrolled=np.zeros(len(batch), np.uint32) if batch.enrolled is None else batch.enrolled.astype(np.uint32),
+            episodes=lessons.episodes.astype(np.uint32),
+            enrolled=lessons.enrolled.astype(np.uint32),
+            trained=lessons.trained.astype(np.uint32),
         )
 
     def _quantised_in_c(self, lanes: BatchedDense, found: Exponents, batch: Batch) -> tuple[Integers, Integers]:
@@ -273,7 +279,7 @@ def plan_for(plan: Plan, work: ClientWork, classes: int | None) -> Plan:
     classes: that it has room for, with prototypes; None: as many as the network has outputs.
     """
     summed = replace(plan, accumulate=work.batch != 1)
-    return with_prototypes(summed, classes) if work.prototypes else summed
+    return with_prototypes(summed, classes, bool(work.episode_queries)) if work.prototypes else summed
 
 
 def _build(plan: Plan, cache: Path) -> Path:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
+from numpy.typing import NDArray
 
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.node.step_limits import step_limits
@@ -21,7 +23,7 @@ from jaragua.node.training.proximal_decay import NO_DECAY, decayed
 from jaragua.simulation.clients.engine import Closing, Evaluation, Trained, VirtualFleet
 from jaragua.simulation.clients.float_clients import FloatFleet
 from jaragua.simulation.clients.integer_clients import plan_for
-from jaragua.simulation.clients.samples import Batch, asked_of, in_one_pass, require_classes
+from jaragua.simulation.clients.samples import Batch, Lessons, asked_of, in_one_pass, one_lesson_each, require_classes
 from jaragua.simulation.evaluation.figures import FIGURES, loss_unit, scores
 from jaragua.strategies import WHOLE_SET, ClientWork, Vector
 from jaragua.strategies.enrolment import prototype_layer
@@ -62,8 +64,8 @@ class ReferenceFleet(Closing):
         super().__init__()
         self._model, self._codec, self._samples = model, codec, samples
         self._classes = classes
-        self._engines: dict[tuple[bool, bool], ReferenceEngine] = {}
-        """By whether a step takes several samples (A11.1), and whether there are prototypes (A12)."""
+        self._engines: dict[tuple[bool, bool, bool], ReferenceEngine] = {}
+        """By whether a step takes several samples (A11.1), and there are prototypes (A12) and gradients (A12.9)."""
 
     def start(self, vector: Vector) -> bytes:
         """The blob, with exponents estimated anew (A2.6)."""
@@ -106,8 +108,8 @@ class ReferenceFleet(Closing):
         self, start: bytes, work: ClientWork, proximal_decay: int, one: Batch, figures: np.void
     ) -> ReferenceEngine:
         """The engine after one device's work: what integer_clients.c does (jrg_integer_learn)."""
-        enrolled = 0 if one.enrolled is None else int(one.enrolled[0])
-        step, seed = _step_size(work, max(one.trained, 1)), int(one.seeds[0])
+        lessons = one.lessons or one_lesson_each(one)
+        step, seed = _step_size(work, max(int(lessons.trained[0]), 1)), int(one.seeds[0])
         engine = self._engine(work, step)
         samples = list(self._quantised(engine.plan, start, one))
         engine.load(start)
@@ -115,18 +117,37 @@ class ReferenceFleet(Closing):
         found = exponents(self._codec.plan, start)
         engine.set_limits(step_limits(self._codec.plan, found, work))
         engine.set_seed(seed & 0xFFFFFFFF)
-        for number in range(work.passes if one.trained else 0):
-            _enrol(engine, work, samples[: enrolled or None])
-            self._pass(engine, work, samples[enrolled:], figures)
+        jobs = 0
+        for lesson in _lessons(samples, lessons) * (work.passes if one.trained else 0):
+            jobs += self._episode(engine, work, lesson, seed + jobs, figures)
             if proximal_decay != NO_DECAY:
                 engine.load(decayed(self._codec.plan, start, engine.blob(), proximal_decay))
             if proximal_decay != NO_DECAY or work.prototypes or one.trained % step:
-                engine.set_seed((seed + number + 1) & 0xFFFFFFFF)  # on a board the next pass is a job of its own
-        _enrol(engine, work, samples[: enrolled or None])
+                engine.set_seed((seed + jobs) & 0xFFFFFFFF)  # on a board the next pass is a job of its own
+        _enrol(engine, work, samples[: int(lessons.enrolled[0]) or None])
         return engine
 
+    def _episode(
+        self,
+        engine: ReferenceEngine,
+        work: ClientWork,
+        lesson: tuple[list[Sample], list[Sample]],
+        seed: int,
+        figures: np.void,
+    ) -> int:
+        """One episode: its enrolled and its trained samples. seed: of its first job. Returns the jobs of a board."""
+        enrolled, trained = lesson
+        _enrol(engine, work, enrolled or trained)
+        self._pass(engine, work, trained, figures)
+        if not work.episode_queries:
+            return 1
+        engine.set_seed((seed + 1) & 0xFFFFFFFF)
+        for x, target in enrolled:
+            engine.train_enrolled(x, int(target[0]), LearningRate.from_float(work.learning_rate))
+        return 2
+
     def _engine(self, work: ClientWork, step: int) -> ReferenceEngine:
-        kind = step > 1, work.prototypes
+        kind = step > 1, work.prototypes, bool(work.episode_queries)
         if kind not in self._engines:
             found = plan_for(self._codec.plan, work, self._classes)
             self._engines[kind] = ReferenceEngine(replace(found, accumulate=step > 1))
@@ -150,6 +171,39 @@ def _count(call: Callable[[Int16Array, Int16Array], StepResult], samples: list[S
         result = call(x, target)
         figures["correct"] += result.correct
         figures["loss"] += result.loss
+
+
+def _places(lessons: Lessons) -> list[tuple[range, range]]:
+    """The places of the enrolled and of the trained samples of each episode of one device."""
+    found, first = [], 0
+    for enrolled, trained in zip(lessons.enrolled.tolist(), lessons.trained.tolist(), strict=True):
+        middle = first + enrolled
+        found.append((range(first, middle), range(middle, middle + trained)))
+        first = middle + trained
+    return found
+
+
+def _of_prototypes(engine: FloatEngine, temperature: float, x: npt.ArrayLike, label: int) -> NDArray[np.float64]:
+    """A12.9: the gradient of the loss of one sample with respect to the prototypes, [outputs, features].
+
+    W = 2 T p and b = -T |p|² are the engine's last layer (`prototype_layer`), so dL/dp = 2 T e x - W e.
+    """
+    tensors = engine.trace(np.asarray(x)[None]).tensors
+    features = tensors[engine.network.operands(len(engine.network.layers) - 1)[0]][0].astype(np.float64)
+    outputs = tensors[-1][0].astype(np.float64)
+    powers = np.exp(outputs - outputs.max())
+    error = powers / powers.sum()
+    error[label] -= 1
+    found: NDArray[np.float64] = error[:, None] * (2 * temperature * features - engine.weights[-1][0])
+    return found
+
+
+def _lessons(samples: list[Sample], lessons: Lessons) -> list[tuple[list[Sample], list[Sample]]]:
+    """The enrolled and the trained samples of each episode of one device."""
+    return [
+        (samples[enrolled.start : enrolled.stop], samples[trained.start : trained.stop])
+        for enrolled, trained in _places(lessons)
+    ]
 
 
 def _enrol(engine: ReferenceEngine, work: ClientWork, samples: list[Sample]) -> None:
@@ -207,25 +261,43 @@ class NumpyFloatFleet(Closing):
 
     def _learn(self, begun: Vector, work: ClientWork, kept: float, one: Batch) -> tuple[Vector, float]:
         """Weights in float64 after one device's work, and the sum of the losses it saw."""
-        engine, loss = self._engine(begun), 0.0
-        enrolled = 0 if one.enrolled is None else int(one.enrolled[0])
-        step = _step_size(work, max(one.trained, 1))
-        for _ in range(work.passes):
-            engine = self._enrolled(engine, work, one, enrolled)
-            for first in range(enrolled, len(one.x), step):
-                engine, lost = self._one_step(engine, work, one, range(first, min(first + step, len(one.x))))
-                loss += lost
+        engine, loss, lessons = self._engine(begun), 0.0, one.lessons or one_lesson_each(one)
+        for lesson in _places(lessons) * work.passes:
+            engine = self._enrolled(engine, work, one, lesson[0] or lesson[1])
+            engine, lost = self._episode(engine, work, one, lesson)
+            loss += lost
             if kept < 1.0:
                 engine = self._engine(begun + kept * (flat(engine.weights) - begun))
-        return flat(self._enrolled(engine, work, one, enrolled).weights), loss
+        last = range(int(lessons.enrolled[0]) or len(one.x))
+        return flat(self._enrolled(engine, work, one, last).weights), loss
 
-    def _enrolled(self, engine: FloatEngine, work: ClientWork, one: Batch, enrolled: int) -> FloatEngine:
-        """The engine with prototypes in its last layer, which does not learn, if the work has any (A12)."""
+    def _episode(
+        self, engine: FloatEngine, work: ClientWork, one: Batch, lesson: tuple[range, range]
+    ) -> tuple[FloatEngine, float]:
+        """The engine after one episode, and the sum of the losses. lesson: the enrolled and the trained samples."""
+        enrolled, trained = lesson
+        step, loss = _step_size(work, max(len(trained), 1)), 0.0
+        gradients = np.zeros((self._network.outputs, self._shapes[-1][0][1]))
+        for first in range(trained.start, trained.stop, step):
+            if work.episode_queries:
+                gradients += _of_prototypes(engine, work.temperature, one.x[first], int(one.y[first]))
+            places = range(first, min(first + step, trained.stop))
+            engine, lost = self._one_step(engine, work, one, places)
+            loss += lost
+        labels = one.y[enrolled.start : enrolled.stop].astype(np.int64)
+        for place, label in zip(enrolled if work.episode_queries else (), labels, strict=False):
+            share = gradients[label] / np.count_nonzero(labels == label)
+            engine.features_step(one.x[place], share, work.learning_rate)
+        return engine, loss
+
+    def _enrolled(self, engine: FloatEngine, work: ClientWork, one: Batch, places: range) -> FloatEngine:
+        """The engine with prototypes of these samples in its last layer, which does not learn, if the work has any."""
         if not work.prototypes:
             return engine
-        count, last = enrolled or len(one.x), self._network.layers[-1]
-        features = engine.trace(one.x[:count]).tensors[self._network.operands(len(self._network.layers) - 1)[0]]
-        labels = one.y[:count].astype(np.int64)
+        last = self._network.layers[-1]
+        samples = one.x[places.start : places.stop]
+        features = engine.trace(samples).tensors[self._network.operands(len(self._network.layers) - 1)[0]]
+        labels = one.y[places.start : places.stop].astype(np.int64)
         layer = prototype_layer(features, labels, work.temperature, self._network.outputs)
         assert isinstance(last, Dense)
         held = replace(self._network, layers=(*self._network.layers[:-1], replace(last, trainable=False)))

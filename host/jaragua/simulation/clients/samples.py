@@ -11,10 +11,29 @@ from numpy.typing import NDArray
 
 from jaragua.errors import ModelError
 from jaragua.strategies import ClientWork
-from jaragua.strategies.enrolment import enrolment_order
+from jaragua.strategies.enrolment import enrolment_order, episodes_of
 from jaragua_compiler import Network
 from jaragua_compiler.engines.replay_order import replay_order
 from jaragua_models import Samples
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Which samples devices enrol, and on which others they train (A12).
+
+    episodes: int64 [devices], the episodes of a pass. enrolled, trained: int64 [all episodes], how many samples of each
+    are enrolled and how many are trained on; the samples of a device stand in this order. In an episode without
+    enrolled samples all are enrolled, and then trained on.
+    """
+
+    episodes: NDArray[np.int64]
+    enrolled: NDArray[np.int64]
+    trained: NDArray[np.int64]
+
+    def part(self, first: int, last: int) -> Lessons:
+        """Of devices first to last - 1."""
+        begin, end = int(self.episodes[:first].sum()), int(self.episodes[:last].sum())
+        return Lessons(self.episodes[first:last], self.enrolled[begin:end], self.trained[begin:end])
 
 
 @dataclass(frozen=True)
@@ -28,8 +47,8 @@ class Batch:
     y: NDArray[np.int64] | NDArray[np.float32]
     counts: NDArray[np.int64]
     seeds: NDArray[np.int64]
-    enrolled: NDArray[np.int64] | None = None
-    """int64 [devices]: the first samples of each device, which it enrols and does not train on; None: no prototypes."""
+    lessons: Lessons | None = None
+    """None: no prototypes."""
     heads: int = 0
     """So many of the devices, the last ones, train the last layer alone (R35)."""
 
@@ -39,9 +58,9 @@ class Batch:
     def part(self, first: int, last: int) -> Batch:
         """The samples of devices first to last - 1."""
         begin, end = int(self.counts[:first].sum()), int(self.counts[:last].sum())
-        enrolled = None if self.enrolled is None else self.enrolled[first:last]
+        lessons = None if self.lessons is None else self.lessons.part(first, last)
         counts, seeds = self.counts[first:last], self.seeds[first:last]
-        return Batch(self.x[begin:end], self.y[begin:end], counts, seeds, enrolled)
+        return Batch(self.x[begin:end], self.y[begin:end], counts, seeds, lessons)
 
     def shares(self, count: int) -> list[Batch]:
         """`count` shares of about the same number of devices, none of them empty."""
@@ -58,21 +77,28 @@ class Batch:
         place = np.concatenate(places)
         return Batch(self.x[place], self.y[place], self.counts * passes, self.seeds)
 
-    def enrolled_first(self, shots: int) -> Batch:
-        """Each device's samples in the order of `enrolment_order`: those it enrols first."""
+    def with_lessons(self, shots: int, queries: int = 0) -> Batch:
+        """Each device's samples in the order in which it enrols some and trains on others.
+
+        shots: samples of each class that are enrolled only. queries: see `episodes_of`; 0: one episode, which trains
+        on all others. Raises: ModelError for a device without an episode.
+        """
         starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]]).tolist()
-        orders = [
-            enrolment_order(self.y[start : start + count], shots)
+        devices = [
+            _episodes(self.y[start : start + count], shots, queries)
             for start, count in zip(starts, self.counts.tolist(), strict=True)
         ]
-        place = np.concatenate([start + order for start, (order, _) in zip(starts, orders, strict=True)])
-        enrolled = np.array([count for _, count in orders], dtype=np.int64)
-        return Batch(self.x[place], self.y[place], self.counts, self.seeds, enrolled)
+        place = np.concatenate([start + order for start, (order, _) in zip(starts, devices, strict=True)])
+        pairs = [pair for _, found in devices for pair in found]
+        enrolled, trained = (np.array([pair[side] for pair in pairs], dtype=np.int64) for side in (0, 1))
+        lessons = Lessons(np.array([len(found) for _, found in devices], dtype=np.int64), enrolled, trained)
+        counts = np.array([len(order) for order, _ in devices], dtype=np.int64)
+        return Batch(self.x[place], self.y[place], counts, self.seeds, lessons)
 
     @property
     def trained(self) -> int:
         """Samples that a pass trains on."""
-        return int(self.counts.sum() - (0 if self.enrolled is None else self.enrolled.sum()))
+        return int(self.counts.sum() if self.lessons is None else self.lessons.trained.sum())
 
     def interleaved(self) -> Batch:
         """One device that holds them all: the first sample of each, then the second of each, and so on."""
@@ -84,13 +110,36 @@ class Batch:
         return Batch(self.x[place], self.y[place], np.array([len(place)]), self.seeds[:1])
 
 
+def one_lesson_each(batch: Batch) -> Lessons:
+    """One episode for each device, which trains on all of its samples."""
+    devices = len(batch)
+    return Lessons(np.ones(devices, np.int64), np.zeros(devices, np.int64), batch.counts)
+
+
+def _episodes(
+    labels: NDArray[np.int64] | NDArray[np.float32], shots: int, queries: int
+) -> tuple[NDArray[np.int64], list[tuple[int, int]]]:
+    """The places of one device's samples in the order of its lessons, and the enrolled and trained of each episode."""
+    if not queries:
+        order, enrolled = enrolment_order(labels, shots)
+        return order, [(enrolled, len(order) - enrolled)]
+    found = episodes_of(labels, shots, queries)
+    if not found:
+        raise ModelError(
+            f"A task of {len(labels)} samples has no episode: {shots} of each class are enrolled.",
+            "Ask for more shots than enrolled_shots, and for two classes or more.",
+        )
+    order = np.concatenate([part for one in found for part in (one.enrolled, one.trained)])
+    return order, [(len(one.enrolled), len(one.trained)) for one in found]
+
+
 def in_one_pass(work: ClientWork, batch: Batch) -> tuple[ClientWork, Batch]:
     """The same steps as one pass over samples in replay order, if devices hold only some of them.
 
     With prototypes each device's samples come in the order in which it enrols some and trains on the others.
     """
     if work.prototypes:
-        return work, batch.enrolled_first(work.enrolled_shots)
+        return work, batch.with_lessons(work.enrolled_shots, work.episode_queries)
     if not work.replay_buffer_size or work.passes == 1:
         return work, batch
     return replace(work, passes=1, replay_buffer_size=0), batch.replayed(work.passes, work.replay_buffer_size)

@@ -62,12 +62,15 @@ typedef struct {
     float proximal_decay;  /* of the way from the start that is kept after a pass; 1: all */
     double loss_threshold; /* no update below it; 0 disables */
     float temperature;     /* above 0: prototypes take the place of the last layer (A12) */
+    int32_t gradients;     /* 1: enrolled samples teach, too (A12.10) */
 } jrg_float_work;
 
 typedef struct {
     int32_t clients;
     const int32_t *counts;
-    const int32_t *enrolled; /* first samples of each, which are enrolled and not trained on (A12) */
+    const int32_t *episodes; /* of a pass; 1 without prototypes */
+    const int32_t *enrolled; /* of each episode, samples that are enrolled and not trained on; 0: all (A12) */
+    const int32_t *trained;  /* of each episode, samples behind those that are trained on */
     const float *inputs;
     const float *targets; /* a label, or one number an output */
 } jrg_float_samples;
@@ -80,6 +83,7 @@ typedef struct {
     const jrg_float_network *network;
     jrg_float_memory memory;
     bool prototypes; /* are in the last layer, which does not learn */
+    bool gradients;  /* of the last layer are summed (A12.9) */
 } jrg_float_engine;
 
 /* ---- rows ---- */
@@ -741,22 +745,31 @@ static void jrg_float_layer_errors(const jrg_float_layer *layer, const jrg_float
     }
 }
 
-/* The errors of all layers, last to first; to += factor * gradient, layer by layer: `to` may be the weights. */
-static void jrg_float_backward(const jrg_float_engine *engine, float *to, float factor)
+/* The way back through layers `last` to 0, whose errors are written; to += factor * gradient, layer by layer: `to` may be
+ * the weights. Of prototypes the gradient is summed, if it is wanted (A12.9). */
+static void jrg_float_way_back(const jrg_float_engine *engine, int32_t last, float *to, float factor)
 {
     const jrg_float_memory *memory = &engine->memory;
-    memset(memory->errors, 0, (size_t)engine->network->output * sizeof(float));
-    for (int32_t i = engine->network->layers_count - 1; i >= 0; i--) {
+    for (int32_t i = last; i >= 0; i--) {
         const jrg_float_layer *layer = &engine->network->layers[i];
         jrg_float_slopes(layer, memory->values + layer->output, memory->errors + layer->output);
         jrg_float_layer_errors(layer, memory);
         const bool held = engine->prototypes && i == engine->network->layers_count - 1;
-        if (layer->learns && layer->kind == JRG_FLOAT_WEIGHTED && !held) {
+        if (held && engine->gradients) {
+            jrg_float_weighted_step(layer, memory, memory->gradients, 1.0f);
+        } else if (layer->learns && layer->kind == JRG_FLOAT_WEIGHTED && !held) {
             jrg_float_weighted_step(layer, memory, to, factor);
         } else if (layer->learns && !held) {
             jrg_float_depthwise_step(layer, memory, to, factor);
         }
     }
+}
+
+/* The same from the errors of the outputs. */
+static void jrg_float_backward(const jrg_float_engine *engine, float *to, float factor)
+{
+    memset(engine->memory.errors, 0, (size_t)engine->network->output * sizeof(float));
+    jrg_float_way_back(engine, engine->network->layers_count - 1, to, factor);
 }
 
 /* ---- a client task ---- */
@@ -841,6 +854,45 @@ static void jrg_float_enrol(const jrg_float_engine *engine, float temperature, c
     }
 }
 
+/* The gradients of the last layer are 0 again (A12.9). */
+static void jrg_float_clear_gradients(const jrg_float_engine *engine)
+{
+    const jrg_float_layer *last = jrg_float_last(engine);
+    const size_t numbers = (size_t)engine->network->outputs * (size_t)last->in_channels;
+    memset(engine->memory.gradients + last->weights, 0, numbers * sizeof(float));
+    memset(engine->memory.gradients + last->biases, 0, (size_t)engine->network->outputs * sizeof(float));
+}
+
+static int32_t jrg_float_count(const float *y, int32_t n, int32_t label)
+{
+    int32_t count = 0;
+    for (int32_t i = 0; i < n; i++) {
+        count += (int32_t)y[i] == label;
+    }
+    return count;
+}
+
+/* A12.10: a step on each of n enrolled samples. W = 2 T p and b = -T |p|^2, so dL/dp = 2 T dL/dW - W dL/db. */
+static void jrg_float_teach_enrolled(const jrg_float_engine *engine, const jrg_float_work *work, const float *x,
+                                     const float *y, int32_t n)
+{
+    const jrg_float_layer *last = jrg_float_last(engine);
+    const jrg_float_memory *memory = &engine->memory;
+    for (int32_t i = 0; i < n; i++) {
+        const int32_t label = (int32_t)y[i];
+        const int32_t row = last->weights + label * last->in_channels;
+        const float share = 1.0f / (float)jrg_float_count(y, n, label);
+        const float bias = memory->gradients[last->biases + label];
+        jrg_float_forward(engine, x + i * engine->network->inputs);
+        memset(memory->errors, 0, (size_t)engine->network->output * sizeof(float));
+        for (int32_t k = 0; k < last->in_channels; k++) {
+            const float gradient = 2.0f * work->temperature * memory->gradients[row + k];
+            memory->errors[last->source + k] = share * (gradient - memory->weights[row + k] * bias);
+        }
+        jrg_float_way_back(engine, engine->network->layers_count - 2, memory->weights, -work->rate);
+    }
+}
+
 /* Prototypes of the first samples, or of all if none is set apart (A12). */
 static void jrg_float_enrol_support(const jrg_float_engine *engine, const jrg_float_work *work, const float *x,
                                     const float *y, int32_t n, int32_t enrolled)
@@ -850,22 +902,58 @@ static void jrg_float_enrol_support(const jrg_float_engine *engine, const jrg_fl
     }
 }
 
-static void jrg_float_learn(const jrg_float_engine *engine, const jrg_float_work *work, const float *x, const float *y,
-                            int32_t n, int32_t enrolled, jrg_float_figures *figures)
+/* One client's samples, in the order of its episodes. */
+typedef struct {
+    const float *x;
+    const float *y;
+    const int32_t *enrolled; /* [episodes], and `trained` too */
+    const int32_t *trained;
+    int32_t episodes;
+    int32_t count;
+} jrg_float_support;
+
+static jrg_float_support jrg_float_support_of(const jrg_float_samples *samples, int32_t c, const float *x,
+                                              const float *y, size_t episode)
+{
+    return (jrg_float_support){
+        x, y, samples->enrolled + episode, samples->trained + episode, samples->episodes[c], samples->counts[c]};
+}
+
+/* One episode; x, y: its samples. */
+static void jrg_float_episode(const jrg_float_engine *engine, const jrg_float_work *work, const float *x,
+                              const float *y, int32_t enrolled, int32_t trained, jrg_float_figures *figures)
+{
+    const int32_t targets = engine->network->classifier ? 1 : engine->network->outputs;
+    jrg_float_enrol_support(engine, work, x, y, enrolled + trained, enrolled);
+    if (engine->gradients) {
+        jrg_float_clear_gradients(engine);
+    }
+    jrg_float_pass(engine, work, x + enrolled * engine->network->inputs, y + enrolled * targets, trained, figures);
+    if (engine->gradients) {
+        jrg_float_teach_enrolled(engine, work, x, y, enrolled);
+    }
+}
+
+static void jrg_float_learn(const jrg_float_engine *engine, const jrg_float_work *work,
+                            const jrg_float_support *support, jrg_float_figures *figures)
 {
     const size_t bytes = (size_t)engine->network->parameters * sizeof(float);
     const int32_t targets = engine->network->classifier ? 1 : engine->network->outputs;
     memcpy(engine->memory.weights, engine->memory.start, bytes);
     for (int32_t pass = 0; pass < work->passes; pass++) {
-        jrg_float_enrol_support(engine, work, x, y, n, enrolled);
-        jrg_float_pass(engine, work, x + enrolled * engine->network->inputs, y + enrolled * targets, n - enrolled,
-                       figures);
+        int32_t first = 0;
+        for (int32_t e = 0; e < support->episodes; e++) {
+            const float *x = support->x + first * engine->network->inputs;
+            jrg_float_episode(engine, work, x, support->y + first * targets, support->enrolled[e], support->trained[e],
+                              figures);
+            first += support->enrolled[e] + support->trained[e];
+        }
         for (int32_t i = 0; work->proximal_decay < 1.0f && i < engine->network->parameters; i++) {
             const float start = engine->memory.start[i];
             engine->memory.weights[i] = start + work->proximal_decay * (engine->memory.weights[i] - start);
         }
     }
-    jrg_float_enrol_support(engine, work, x, y, n, enrolled);
+    jrg_float_enrol_support(engine, work, support->x, support->y, support->count, support->enrolled[0]);
 }
 
 /* The last layer as it was at the start: what a device learned with prototypes is all but it. */
@@ -906,16 +994,19 @@ static void jrg_float_answer(const jrg_float_engine *engine, const float *x, int
 void jrg_float_train(const jrg_float_network *network, const jrg_float_memory *memory, const jrg_float_work *work,
                      const jrg_float_samples *support, float *trained, jrg_float_figures *figures)
 {
-    const jrg_float_engine engine = {network, *memory, work->temperature > 0.0f};
+    const jrg_float_engine engine = {network, *memory, work->temperature > 0.0f, work->gradients != 0};
     const size_t parameters = (size_t)network->parameters;
     const float *x = support->inputs;
     const float *y = support->targets;
+    size_t episode = 0;
     for (int32_t c = 0; c < support->clients; c++) {
-        jrg_float_learn(&engine, work, x, y, support->counts[c], support->enrolled[c], &figures[c]);
+        const jrg_float_support own = jrg_float_support_of(support, c, x, y, episode);
+        jrg_float_learn(&engine, work, &own, &figures[c]);
         jrg_float_restore_last(&engine);
         memcpy(trained + (size_t)c * parameters, memory->weights, parameters * sizeof(float));
         x += (size_t)support->counts[c] * (size_t)network->inputs;
         y += (size_t)support->counts[c] * (size_t)(network->classifier ? 1 : network->outputs);
+        episode += (size_t)support->episodes[c];
     }
 }
 
@@ -925,21 +1016,24 @@ void jrg_float_adapt(const jrg_float_network *network, const jrg_float_memory *m
                      const jrg_float_samples *support, const jrg_float_samples *query, jrg_float_figures *before,
                      jrg_float_figures *after, int32_t *answers)
 {
-    const jrg_float_engine engine = {network, *memory, work->temperature > 0.0f};
+    const jrg_float_engine engine = {network, *memory, work->temperature > 0.0f, work->gradients != 0};
     const size_t inputs = (size_t)network->inputs;
     const size_t targets = (size_t)(network->classifier ? 1 : network->outputs);
     jrg_float_figures unused = {0};
     size_t first = 0;
     size_t asked = 0;
+    size_t episode = 0;
     for (int32_t c = 0; c < support->clients; c++) {
         memcpy(memory->weights, memory->start, (size_t)network->parameters * sizeof(float));
         const float *x = query->inputs + asked * inputs;
+        const jrg_float_support own = jrg_float_support_of(support, c, support->inputs + first * inputs,
+                                                           support->targets + first * targets, episode);
         jrg_float_evaluate(&engine, x, query->targets + asked * targets, query->counts[c], &before[c]);
-        jrg_float_learn(&engine, work, support->inputs + first * inputs, support->targets + first * targets,
-                        support->counts[c], support->enrolled[c], &unused);
+        jrg_float_learn(&engine, work, &own, &unused);
         jrg_float_evaluate(&engine, x, query->targets + asked * targets, query->counts[c], &after[c]);
         jrg_float_answer(&engine, x, query->counts[c], answers + asked);
         first += (size_t)support->counts[c];
         asked += (size_t)query->counts[c];
+        episode += (size_t)support->episodes[c];
     }
 }

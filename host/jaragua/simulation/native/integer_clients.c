@@ -38,6 +38,7 @@ typedef struct {
     uint16_t rate_mantissa;
     uint8_t rate_exponent;
     uint8_t prototypes; /* they take the place of the last layer (A12) */
+    uint8_t gradients;  /* enrolled samples teach, too (A12.10) */
     uint8_t temperature_exponent;
     uint16_t temperature_mantissa;
     jrg_integer_limits limits;
@@ -47,7 +48,9 @@ typedef struct {
     uint32_t clients;
     const uint32_t *counts;   /* [clients] samples of each */
     const uint32_t *seeds;    /* [clients] of the dither (A8.5) */
-    const uint32_t *enrolled; /* [clients] first samples of each, which are enrolled and not trained on (A12) */
+    const uint32_t *episodes; /* [clients] of a pass; 1 without prototypes */
+    const uint32_t *enrolled; /* [all episodes] samples that are enrolled and not trained on; 0: all (A12) */
+    const uint32_t *trained;  /* [all episodes] samples that are trained on, behind those */
     const int16_t *inputs;    /* the samples of all clients, one after the other */
     const int16_t *targets;
 } jrg_integer_samples;
@@ -157,6 +160,18 @@ static jrg_integer_call jrg_integer_evaluation(const jrg_integer_work *work)
     return work->prototypes ? jrg_model_evaluate_prototypes : jrg_model_evaluate;
 }
 
+#ifdef JRG_MODEL_PROTOTYPE_GRADIENTS
+/* A step on each of n enrolled samples (A12.10). */
+static jrg_nn_status jrg_integer_teach_enrolled(const int16_t *x, const int16_t *y, uint32_t n)
+{
+    jrg_nn_status status = JRG_NN_OK;
+    for (uint32_t i = 0; i < n && status == JRG_NN_OK; i++) {
+        status = jrg_model_train_enrolled(x + (size_t)i * JRG_MODEL_INPUTS, (uint32_t)(uint16_t)y[i]);
+    }
+    return status;
+}
+#endif
+
 /* The class recognised (A12.3). */
 static jrg_nn_status jrg_integer_recognise(const int16_t *x, int32_t *answer)
 {
@@ -199,6 +214,16 @@ static jrg_nn_status jrg_integer_recognise(const int16_t *x, int32_t *answer)
 }
 #endif
 
+#ifndef JRG_MODEL_PROTOTYPE_GRADIENTS
+static jrg_nn_status jrg_integer_teach_enrolled(const int16_t *x, const int16_t *y, uint32_t n)
+{
+    (void)x;
+    (void)y;
+    (void)n;
+    return JRG_NN_NO_PROTOTYPE;
+}
+#endif
+
 /* What a step's size leaves over at the end of a pass is a step of its own (A11.5). */
 static jrg_nn_status jrg_integer_pass(jrg_integer_call train, const int16_t *x, const int16_t *y, uint32_t n,
                                       jrg_integer_figures *figures)
@@ -235,40 +260,67 @@ static jrg_nn_status jrg_integer_load(const jrg_integer_work *work, const void *
     return status;
 }
 
-/* The samples of one device, of which the first are enrolled and not trained on. */
+/* The samples of one device, in the order of its episodes. */
 typedef struct {
     const int16_t *x;
     const int16_t *y;
+    const uint32_t *enrolled; /* [episodes], and `trained` too */
+    const uint32_t *trained;
+    uint32_t episodes;
     uint32_t count;
-    uint32_t enrolled;
     uint32_t seed;
 } jrg_integer_support;
 
-/* Prototypes of the first samples, or of all if none is set apart (A12). */
+/* Prototypes of the first episode, or of all samples if it sets none apart (A12). */
 static jrg_nn_status jrg_integer_enrol_support(const jrg_integer_work *work, const jrg_integer_support *support)
 {
-    const uint32_t n = support->enrolled == 0u ? support->count : support->enrolled;
+    const uint32_t n = support->enrolled[0] == 0u ? support->count : support->enrolled[0];
     return work->prototypes ? jrg_integer_enrol(support->x, support->y, n) : JRG_NN_OK;
+}
+
+/* One episode, whose samples begin at x and y. jobs: so far; on a board each is a job of its own, with the next seed. */
+static jrg_nn_status jrg_integer_episode(const jrg_integer_work *work, const jrg_integer_support *support,
+                                         uint32_t episode, const int16_t *x, const int16_t *y, uint32_t *jobs,
+                                         jrg_integer_figures *figures)
+{
+    const uint32_t enrolled = support->enrolled[episode];
+    const uint32_t trained = support->trained[episode];
+    const int16_t *inputs = x + (size_t)enrolled * JRG_MODEL_INPUTS;
+    const int16_t *targets = y + (size_t)enrolled * JRG_MODEL_TARGETS;
+    jrg_nn_status status = JRG_NN_OK;
+    if (work->prototypes) {
+        status = jrg_integer_enrol(x, y, enrolled == 0u ? trained : enrolled);
+    }
+    if (status == JRG_NN_OK) {
+        status = jrg_integer_pass(jrg_integer_training(work), inputs, targets, trained, figures);
+    }
+    if (work->gradients && status == JRG_NN_OK) {
+        jrg_model_set_seed(support->seed + ++*jobs);
+        status = jrg_integer_teach_enrolled(x, y, enrolled);
+    }
+    ++*jobs;
+    return status;
 }
 
 static jrg_nn_status jrg_integer_learn(const jrg_integer_work *work, const void *start,
                                        const jrg_integer_support *support, jrg_integer_figures *figures)
 {
     const bool decays = work->proximal_decay != JRG_INTEGER_NO_DECAY;
-    const int16_t *x = support->x + (size_t)support->enrolled * JRG_MODEL_INPUTS;
-    const int16_t *y = support->y + (size_t)support->enrolled * JRG_MODEL_TARGETS;
-    const uint32_t n = support->count - support->enrolled;
     jrg_nn_status status = JRG_NN_OK;
-    for (uint32_t pass = 0; pass < work->passes && status == JRG_NN_OK && n != 0u; pass++) {
-        status = jrg_integer_enrol_support(work, support);
-        if (status == JRG_NN_OK) {
-            status = jrg_integer_pass(jrg_integer_training(work), x, y, n, figures);
-        }
-        if (decays) {
-            jrg_integer_proximal_decay(work, start);
-        }
-        if (decays || work->prototypes || n % jrg_integer_step_size(work, n) != 0u) {
-            jrg_model_set_seed(support->seed + pass + 1u); /* on a board the next pass is a job of its own */
+    uint32_t jobs = 0;
+    for (uint32_t pass = 0; pass < work->passes && status == JRG_NN_OK && support->trained[0] != 0u; pass++) {
+        size_t first = 0;
+        for (uint32_t e = 0; e < support->episodes && status == JRG_NN_OK; e++) {
+            const uint32_t n = support->trained[e];
+            status = jrg_integer_episode(work, support, e, support->x + first * JRG_MODEL_INPUTS,
+                                         support->y + first * JRG_MODEL_TARGETS, &jobs, figures);
+            first += support->enrolled[e] + n;
+            if (decays) {
+                jrg_integer_proximal_decay(work, start);
+            }
+            if (decays || work->prototypes || n % jrg_integer_step_size(work, n) != 0u) {
+                jrg_model_set_seed(support->seed + jobs); /* on a board the next pass is a job of its own */
+            }
         }
     }
     return status == JRG_NN_OK ? jrg_integer_enrol_support(work, support) : status;
@@ -340,14 +392,17 @@ static double *jrg_integer_learned(const jrg_integer_work *work, const void *sta
     return learned;
 }
 
-/* What client c learns from; its samples begin with sample `first`. */
-static jrg_integer_support jrg_integer_support_of(const jrg_integer_samples *samples, uint32_t c, uint32_t first)
+/* What client c learns from; its samples begin with sample `first`, its episodes with number `episode`. */
+static jrg_integer_support jrg_integer_support_of(const jrg_integer_samples *samples, uint32_t c, uint32_t first,
+                                                  uint32_t episode)
 {
     return (jrg_integer_support){
         .x = samples->inputs + (size_t)first * JRG_MODEL_INPUTS,
         .y = samples->targets + (size_t)first * JRG_MODEL_TARGETS,
+        .enrolled = samples->enrolled + episode,
+        .trained = samples->trained + episode,
+        .episodes = samples->episodes[c],
         .count = samples->counts[c],
-        .enrolled = samples->enrolled[c],
         .seed = samples->seeds[c],
     };
 }
@@ -355,7 +410,7 @@ static jrg_integer_support jrg_integer_support_of(const jrg_integer_samples *sam
 static jrg_nn_status jrg_integer_load_for(const jrg_integer_work *work, const void *start,
                                           const jrg_integer_support *support)
 {
-    return jrg_integer_load(work, start, support->count - support->enrolled, support->seed);
+    return jrg_integer_load(work, start, support->trained[0], support->seed);
 }
 
 /* Trains every client from `start`; what it learned goes to `learned`, a vector after the other. 0, or a jrg_nn_status. */
@@ -363,8 +418,9 @@ int jrg_integer_train(const jrg_integer_work *work, const void *start, const jrg
                       double *learned, jrg_integer_figures *figures)
 {
     uint32_t first = 0;
+    uint32_t episode = 0;
     for (uint32_t c = 0; c < support->clients; c++) {
-        const jrg_integer_support own = jrg_integer_support_of(support, c, first);
+        const jrg_integer_support own = jrg_integer_support_of(support, c, first, episode);
         jrg_nn_status status = jrg_integer_load_for(work, start, &own);
         if (status == JRG_NN_OK) {
             status = jrg_integer_learn(work, start, &own, &figures[c]);
@@ -374,6 +430,7 @@ int jrg_integer_train(const jrg_integer_work *work, const void *start, const jrg
         }
         learned = jrg_integer_learned(work, start, learned);
         first += support->counts[c];
+        episode += support->episodes[c];
     }
     return 0;
 }
@@ -386,9 +443,10 @@ int jrg_integer_adapt(const jrg_integer_work *work, const void *start, const jrg
 {
     uint32_t first = 0;
     uint32_t first_query = 0;
+    uint32_t episode = 0;
     jrg_integer_figures unused = {0};
     for (uint32_t c = 0; c < support->clients; c++) {
-        const jrg_integer_support own = jrg_integer_support_of(support, c, first);
+        const jrg_integer_support own = jrg_integer_support_of(support, c, first, episode);
         jrg_nn_status status = jrg_integer_load_for(work, start, &own);
         if (status == JRG_NN_OK) {
             status = jrg_integer_evaluate(jrg_model_evaluate, query, first_query, query->counts[c], &before[c]);
@@ -408,6 +466,7 @@ int jrg_integer_adapt(const jrg_integer_work *work, const void *start, const jrg
             return (int)status;
         }
         first += support->counts[c];
+        episode += support->episodes[c];
         first_query += query->counts[c];
     }
     return 0;

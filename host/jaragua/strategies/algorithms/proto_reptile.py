@@ -14,10 +14,11 @@ class ProtoReptile(Strategy):
     In a round a device enrols `enrolled_shots` samples of each class: their mean features are the class's prototype
     (Snell, Swersky and Zemel, "Prototypical Networks for Few-shot Learning", 2017). On each of its other samples it
     takes one step of all layers below the last one, by the cross-entropy of the negative squared distances to the
-    prototypes, which stay as they are. With `episode_queries` a pass is a row of episodes: each enrols samples, takes such
-    steps on so many others of each class, and then one step on each enrolled sample, by the gradient of the loss with
-    respect to its prototype. These steps are the other half of the gradient of prototypical networks. φ ← φ + α_t (mean φ̂ - φ) as in TinyReptile. A new device enrols its support set,
-    and with `refine_passes` takes that many passes of such steps over it and enrols it again.
+    prototypes, which stay as they are. With `episode_queries` a pass is a row of episodes. Each enrols samples, takes
+    such steps on so many others of each class, and then one step on each enrolled sample, by the gradient of the loss
+    with respect to its prototype: the other half of the gradient of prototypical networks. φ ← φ + α_t (mean φ̂ - φ) as
+    in TinyReptile. A new device enrols its support set, and with `refine_passes` takes that many passes of such steps
+    over it and enrols it again.
     """
 
     SUMMARY: ClassVar[str] = "features for prototypes: new devices enrol their samples without a gradient"
@@ -32,8 +33,8 @@ class ProtoReptile(Strategy):
 
     @classmethod
     def own_options(cls, properties: ModelProperties) -> dict[str, float]:
-        """Temperature and passes are the model's where it has its own."""
-        own = {"temperature": properties.temperature, "refine_passes": properties.refine_passes}
+        """Temperature, passes and queries of an episode are the model's where it has its own."""
+        own = {name: getattr(properties, name) for name in ("temperature", "refine_passes", "episode_queries")}
         return cls.OPTIONS | {name: value for name, value in own.items() if value}
 
     def client_work(self, round_number: int) -> ClientWork:
