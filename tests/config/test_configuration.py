@@ -41,13 +41,11 @@ def test_the_model_fills_in_what_the_file_leaves_out() -> None:
 
 def test_a_strategy_that_is_named_has_the_models_numbers_for_it() -> None:
     text = '[model]\nname = "omniglot"\n'
-    own, plain, floating = (
-        read(text + more) for more in ("", '[strategy]\nname = "tinyreptile"', '[simulation]\nengine = "float32"')
-    )
+    own, plain = (read(text + more) for more in ("", '[strategy]\nname = "tinyreptile"'))
     assert (own.strategy.name, own.client.ways, own.evaluation.ways, own.client.shots) == ("protoreptile", 20, 5, 20)
-    assert (own.client.error_clip, own.run.rounds, own.client.learning_rate) == (0.3, 1000, 0.01)
-    assert (plain.client.ways, plain.client.shots, plain.client.error_clip, plain.run.rounds) == (5, 10, 0, 5000)
-    assert (floating.strategy.name, floating.client.error_clip) == ("protoreptile", 0)  # integers alone cut errors off
+    assert (own.strategy.options["episode_queries"], own.strategy.options["temperature"]) == (1, 0.1)
+    assert (own.run.rounds, own.client.learning_rate) == (1000, 0.015)
+    assert (plain.client.ways, plain.client.shots, plain.run.rounds) == (5, 10, 5000)
     keywords = read('[model]\nname = "keywords"\n')
     assert (keywords.simulation.devices, keywords.strategy.options["temperature"]) == (29, 0.3)
 

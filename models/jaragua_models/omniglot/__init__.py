@@ -15,13 +15,14 @@ DEFAULTS = Defaults(
 PROTOTYPES = replace(
     DEFAULTS,
     strategy="protoreptile",
-    learning_rate=0.01,
+    learning_rate=0.015,
     training_ways=20,
     training_shots=20,
     rounds=1000,
-    error_clip=0.3,
+    temperature=0.1,
+    episode_queries=1,
 )
-"""A round enrols one drawing of each of 20 characters and trains on the other 19."""
+"""A round is ten episodes of 20 characters: one drawing of each is enrolled, and one is trained on."""
 
 MODEL = Model(
     name="omniglot",
