@@ -86,6 +86,7 @@ def generate() -> None:
     run("jaragua.wire.codegen.messages", str(messages))
     options = ["--accumulate"] if accumulates() else []
     options += ["--prototypes", str(prototypes())] if prototypes() else []
+    options += ["--prototype-gradients"] if prototypes() and not accumulates() else []
     run("jaragua_models", "emit", "--model", model, "--out", str(network), *options)
     env.Append(LIBSOURCE_DIRS=[str(network.parent)])  # noqa: F821
 

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _emit(options: argparse.Namespace) -> None:
     compiled = plan(load_model(options.model, options.loss).network, options.accumulate)
     if options.prototypes:
-        compiled = with_prototypes(compiled, options.prototypes)
+        compiled = with_prototypes(compiled, options.prototypes, options.prototype_gradients)
     emit(compiled, options.out)
     sizes = f"blob {compiled.blob_bytes} bytes, arena {compiled.arena_bytes} bytes"
     print(f"{compiled.network.name}: {sizes}, architecture {compiled.architecture.hex()}", file=sys.stderr)
@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--loss", choices=get_args(Loss), help="loss of a file, if it does not say")
     verb.add_argument("--accumulate", action="store_true", help="with sums: a step can take several samples (A11.1)")
     verb.add_argument("--prototypes", type=int, default=0, help="classes to recognise by prototypes (A12); 0: none")
+    verb.add_argument("--prototype-gradients", action="store_true", help="enrolled samples can teach (A12.10)")
     verb.add_argument("--out", required=True, type=Path, help="folder for the C files")
     return parser
 

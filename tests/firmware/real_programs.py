@@ -32,6 +32,7 @@ class Build:
     fuzz: bool = True
     accumulate: bool = False
     prototypes: int = 0
+    gradients: bool = False
     signed: bool = False
     flags: tuple[str, ...] = ()
 
@@ -44,6 +45,8 @@ BUILDS = {
         accumulate=True,
         prototypes=12,
     ),
+    # Without sums, so that enrolled samples can teach (A12.10).
+    "presence": Build(get("presence").network, ("refusals", "episodes"), prototypes=5, gradients=True),
     # A regression without either, with one buffer for weights (L4.3).
     "sine": Build(get("sine").network, ("refusals", "predictions", "model"), flags=("-DJRG_NODE_BUFFERS=1",)),
     # More outputs than one message holds (L4.6), a sample longer than its offset counts (L4.4), the longest name. Its
@@ -107,7 +110,7 @@ class RealPrograms:
 def write_model(build: Build, folder: Path) -> None:
     """The generated C of a build, and blobs for it."""
     compiled = plan(build.network, build.accumulate)
-    compiled = with_prototypes(compiled, build.prototypes) if build.prototypes else compiled
+    compiled = with_prototypes(compiled, build.prototypes, build.gradients) if build.prototypes else compiled
     emit(compiled, folder)
     header = blobs_header(compiled)
     if build.signed:

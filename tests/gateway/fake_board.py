@@ -35,7 +35,7 @@ class FakeBoard:
         self._model = jaragua_models.get(model)
         self._plan = plan(self._model.network)
         if prototypes:
-            self._plan = with_prototypes(self._plan, prototypes)
+            self._plan = with_prototypes(self._plan, prototypes, gradients=True)
         self._engine = ReferenceEngine(self._plan)
         self.uid = uid
         self.signature_of: SignatureOf = lambda sha256: None
@@ -111,6 +111,18 @@ class FakeBoard:
             return StepResult(False, 0)
 
         return self._run(job, JobKind.ENROL, samples, base, step)
+
+    async def train_enrolled(
+        self, job: int, samples: Sequence[bytes], rate: tuple[int, int], seed: int, temperature: tuple[int, int]
+    ) -> JobState:
+        self._engine.set_seed(seed)
+        engine = self._with_prototypes(temperature)
+
+        def step(x: Any, y: Any) -> StepResult:
+            engine.train_enrolled(x, int(y[0]), LearningRate(*rate))
+            return StepResult(False, 0)
+
+        return self._run(job, JobKind.TRAIN_ENROLLED, samples, b"", step)
 
     async def infer(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> Int16Array:
         rows: list[Int16Array] = []

@@ -113,9 +113,9 @@ def test_mini_batches_take_an_image_with_sums_and_prototypes_one_with_room_for_t
     assert needed["tinyreptile"] == ""
     assert "prototypes of 7 classes" in needed["protoreptile"]
     assert "JARAGUA_PROTOTYPES=7" in needed["protoreptile"]
-    assert "GRADIENTS" not in needed["protoreptile"]
+    assert "no sums" not in needed["protoreptile"]
     episodes = strategies.create("protoreptile", Settings(5, options={"episode_queries": 1})).client_work(1)
-    assert image_needed(episodes, 7).endswith("build it with JARAGUA_PROTOTYPES=7 JARAGUA_PROTOTYPE_GRADIENTS=1")
+    assert image_needed(episodes, 7).endswith("whose image has no sums (A12.10): build it with JARAGUA_PROTOTYPES=7")
 
 
 def test_a_step_has_no_more_samples_than_a_board_counts() -> None:

@@ -88,6 +88,12 @@ static jrg_nn_rate rate_of(const struct job_begin *request)
     };
 }
 
+/* Kinds of jobs that have a rate and change the weights; a job of kind online begins by itself (L4.11). */
+static bool takes_steps(uint32_t kind)
+{
+    return kind == JRG_JOB_KIND_TRAIN || kind == JRG_JOB_KIND_TRAIN_ENROLLED;
+}
+
 /* L4.4: how the samples of the job are learnt. */
 static jrg_status set_training(const struct job_begin *request)
 {
@@ -113,10 +119,10 @@ static jrg_status check_training(const struct job_begin *request)
 
 static jrg_status check_job(const jrg_node *node, const struct job_begin *request)
 {
-    if (request->job_begin_kind > JRG_JOB_KIND_RECOGNISE || request->job_begin_kind == JRG_JOB_KIND_ONLINE)
+    if (request->job_begin_kind > JRG_JOB_KIND_TRAIN_ENROLLED || request->job_begin_kind == JRG_JOB_KIND_ONLINE)
         return JRG_STATUS_UNSUPPORTED;
     jrg_status status = jrg_node_check_base(node, &request->job_begin_base);
-    if (status == JRG_STATUS_OK && request->job_begin_kind == JRG_JOB_KIND_TRAIN)
+    if (status == JRG_STATUS_OK && takes_steps(request->job_begin_kind))
         status = check_training(request);
     if (status == JRG_STATUS_OK && jrg_node_uses_prototypes(request))
         status = jrg_node_check_prototypes(request);
@@ -140,7 +146,7 @@ jrg_status jrg_node_prepare_job(jrg_node *node, const struct zcbor_string *base)
 /* L4.12: whatever can be refused is looked at before anything is changed. */
 static jrg_status begin_job(jrg_node *node, const struct job_begin *request)
 {
-    const bool trains = request->job_begin_kind == JRG_JOB_KIND_TRAIN;
+    const bool trains = takes_steps(request->job_begin_kind);
     jrg_status status = check_job(node, request);
     if (status == JRG_STATUS_OK)
         status = jrg_node_prepare_job(node, &request->job_begin_base);
@@ -312,7 +318,7 @@ static jrg_status work_on_sample(jrg_node *node)
 static void note_news(jrg_node *node)
 {
     const jrg_job_kind kind = node->job.kind;
-    const bool trains = kind == JRG_JOB_KIND_TRAIN || kind == JRG_JOB_KIND_ONLINE;
+    const bool trains = takes_steps(kind) || kind == JRG_JOB_KIND_ONLINE;
     node->has_news = node->has_news || trains || kind == JRG_JOB_KIND_ENROL;
     node->trained += trains;
 }

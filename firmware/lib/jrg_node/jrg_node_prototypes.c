@@ -6,7 +6,7 @@ bool jrg_node_uses_prototypes(const struct job_begin *request)
 {
     const uint32_t kind = request->job_begin_kind;
     const bool may = kind == JRG_JOB_KIND_TRAIN || kind == JRG_JOB_KIND_EVALUATE;
-    return kind == JRG_JOB_KIND_ENROL || kind == JRG_JOB_KIND_RECOGNISE ||
+    return kind == JRG_JOB_KIND_ENROL || kind == JRG_JOB_KIND_RECOGNISE || kind == JRG_JOB_KIND_TRAIN_ENROLLED ||
            (may && request->job_begin_temperature_mantissa != 0u);
 }
 
@@ -21,7 +21,8 @@ static jrg_nn_rate temperature_of(const struct job_begin *request)
 
 static bool has_temperature(const struct job_begin *request)
 {
-    return request->job_begin_kind == JRG_JOB_KIND_TRAIN || request->job_begin_kind == JRG_JOB_KIND_EVALUATE;
+    const uint32_t kind = request->job_begin_kind;
+    return kind == JRG_JOB_KIND_TRAIN || kind == JRG_JOB_KIND_EVALUATE || kind == JRG_JOB_KIND_TRAIN_ENROLLED;
 }
 
 static bool has_prototype(void)
@@ -35,6 +36,9 @@ static bool has_prototype(void)
 
 jrg_status jrg_node_check_prototypes(const struct job_begin *request)
 {
+    const bool has_gradients = (jrg_model.operators & JRG_MODEL_OPERATOR_PROTOTYPE_GRADIENTS) != 0u;
+    if (request->job_begin_kind == JRG_JOB_KIND_TRAIN_ENROLLED && !has_gradients)
+        return JRG_STATUS_UNSUPPORTED;
     if (has_temperature(request) && !jrg_nn_rate_is_valid(temperature_of(request)))
         return JRG_STATUS_BAD_RATE;
     return request->job_begin_kind == JRG_JOB_KIND_ENROL || has_prototype() ? JRG_STATUS_OK : JRG_STATUS_NO_PROTOTYPE;
@@ -79,6 +83,20 @@ static jrg_status recognise(jrg_node *node, const int16_t *input)
     return JRG_STATUS_OK;
 }
 
+/* L4.13, A12.10. */
+static jrg_status train_enrolled(const int16_t *input, uint32_t label)
+{
+#ifdef JRG_MODEL_PROTOTYPE_GRADIENTS
+    if (jrg_model_enrolled(label) == 0u)
+        return JRG_STATUS_BAD_SAMPLE;
+    return jrg_node_status_of(jrg_model_train_enrolled(input, label));
+#else
+    (void)input;
+    (void)label;
+    return JRG_STATUS_UNSUPPORTED; /* no such job begins */
+#endif
+}
+
 jrg_status jrg_node_work_with_prototypes(jrg_node *node, int16_t *input)
 {
     jrg_node_job *job = &node->job;
@@ -86,6 +104,8 @@ jrg_status jrg_node_work_with_prototypes(jrg_node *node, int16_t *input)
     jrg_nn_status status = JRG_NN_OK;
     if (job->kind == JRG_JOB_KIND_RECOGNISE)
         return recognise(node, input);
+    if (job->kind == JRG_JOB_KIND_TRAIN_ENROLLED)
+        return train_enrolled(input, (uint32_t)job->target[0]);
     if (job->kind == JRG_JOB_KIND_ENROL)
         status = jrg_model_enrol(input, (uint32_t)job->target[0]);
     else if (job->kind == JRG_JOB_KIND_TRAIN)

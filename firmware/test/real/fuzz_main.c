@@ -39,7 +39,7 @@ static void say_counts(void)
     printf("frames %lu\nrefused %lu\nsessions %lu\nblobs_verified %lu\nupdates_read %lu\npredictions %lu\n",
            counts->frames, counts->refused, counts->sessions, counts->blobs_verified, counts->updates_read,
            counts->predictions);
-    for (unsigned kind = 0; kind < 6; kind++)
+    for (unsigned kind = 0; kind < FUZZ_NODE_JOB_KINDS; kind++)
         printf("jobs_done_%u %lu\n", kind, counts->jobs_done[kind]);
 }
 

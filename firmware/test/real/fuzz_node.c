@@ -9,6 +9,8 @@
 
 enum { WILD_BYTES = 600, MOST_JOBS = 4, MOST_SAMPLES = 24, MOST_ACTS = 4000, NO_ID = 0x10000 };
 
+_Static_assert(FUZZ_NODE_JOB_KINDS == JRG_JOB_KIND_TRAIN_ENROLLED + 1, "one count for each kind");
+
 static const uint8_t *choices;
 static size_t choices_left;
 static fuzz_node_counts counts;
@@ -258,13 +260,17 @@ static struct zcbor_string draw_base(void)
 /* Mostly what the board can do: it recognises nothing before a sample is enrolled (L4.13). */
 static jrg_job_kind draw_kind(void)
 {
-    static const jrg_job_kind kinds[] = {JRG_JOB_KIND_TRAIN, JRG_JOB_KIND_EVALUATE,  JRG_JOB_KIND_INFER,
-                                         JRG_JOB_KIND_ENROL, JRG_JOB_KIND_RECOGNISE, JRG_JOB_KIND_RECOGNISE};
+    static const jrg_job_kind kinds[] = {JRG_JOB_KIND_TRAIN,          JRG_JOB_KIND_EVALUATE,
+                                         JRG_JOB_KIND_INFER,          JRG_JOB_KIND_ENROL,
+                                         JRG_JOB_KIND_RECOGNISE,      JRG_JOB_KIND_RECOGNISE,
+                                         JRG_JOB_KIND_TRAIN_ENROLLED, JRG_JOB_KIND_TRAIN_ENROLLED,
+                                         JRG_JOB_KIND_TRAIN_ENROLLED, JRG_JOB_KIND_TRAIN_ENROLLED};
     const jrg_job_kind kind = kinds[draw(sizeof kinds / sizeof kinds[0])];
     bool enrolled = once_in(8);
     for (uint32_t label = 0; label < JRG_MODEL_PROTOTYPES; label++)
         enrolled = enrolled || jrg_model_enrolled(label) != 0u;
-    return kind == JRG_JOB_KIND_RECOGNISE && !enrolled ? JRG_JOB_KIND_ENROL : kind;
+    const bool compares = kind == JRG_JOB_KIND_RECOGNISE || kind == JRG_JOB_KIND_TRAIN_ENROLLED;
+    return compares && !enrolled ? JRG_JOB_KIND_ENROL : kind;
 }
 #else
 static jrg_job_kind draw_kind(void)

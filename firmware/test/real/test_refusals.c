@@ -145,7 +145,7 @@ static void add_job_rows(void)
     add("job-begin: of kind online", ANY, &request, JRG_STATUS_UNSUPPORTED);
     request.request_job_begin_m.job_begin_kind = 255;
     add("job-begin: of a kind that is none", ANY, &request, JRG_STATUS_UNSUPPORTED);
-    for (int kind = JRG_JOB_KIND_TRAIN; kind <= JRG_JOB_KIND_RECOGNISE; kind++) {
+    for (int kind = JRG_JOB_KIND_TRAIN; kind <= JRG_JOB_KIND_TRAIN_ENROLLED; kind++) {
         if (kind == JRG_JOB_KIND_ONLINE)
             continue;
         request = real_bench_job(OTHER_JOB, (jrg_job_kind)kind, REAL_NO_BASE, 2);
@@ -246,6 +246,17 @@ static struct request_r job_with_prototypes(jrg_job_kind kind, unsigned mantissa
     return request;
 }
 
+/* Steps of enrolled samples take gradients of prototypes. code: of an image that has them. */
+static void add_enrolled_job(const char *name, jrg_status code)
+{
+    const bool has_gradients = (jrg_model.operators & JRG_MODEL_OPERATOR_PROTOTYPE_GRADIENTS) != 0u;
+    const struct request_r enrolled = job_with_prototypes(JRG_JOB_KIND_TRAIN_ENROLLED, 20000, 20);
+    const struct request_r cold = job_with_prototypes(JRG_JOB_KIND_TRAIN_ENROLLED, 16383, 20);
+    add(name, BOUND, &enrolled, has_gradients ? code : JRG_STATUS_UNSUPPORTED);
+    add("job-begin: a temperature that is none", BOUND, &cold,
+        has_gradients ? JRG_STATUS_BAD_RATE : JRG_STATUS_UNSUPPORTED);
+}
+
 /* What an image without prototypes, or one whose classes have no samples, does not do. */
 static void add_jobs_with_prototypes(const char *name, jrg_status code)
 {
@@ -256,6 +267,7 @@ static void add_jobs_with_prototypes(const char *name, jrg_status code)
     add(name, BOUND, &train, code);
     add(name, BOUND, &evaluate, code);
     add(name, BOUND, &recognise, code);
+    add_enrolled_job(name, code);
     add(name, ANY, &read, code);
 }
 

@@ -29,12 +29,12 @@ class EngineTrainer:
     def __init__(self, make_engine: Callable[[Plan], Engine], progress: Callable[[Progress], None]) -> None:
         self._make_engine = make_engine
         self._progress = progress
-        self._engines: dict[tuple[bytes, bool, int], Engine] = {}
+        self._engines: dict[tuple[bytes, bool, int, bool], Engine] = {}
         self._engine: Engine | None = None
 
     async def prepare(self, plan: Plan) -> Engine:
         """The engine of `plan`; compiling its C takes a second the first time."""
-        key = plan.architecture, plan.accumulate, plan.prototypes
+        key = plan.architecture, plan.accumulate, plan.prototypes, plan.prototype_gradients
         if key not in self._engines:
             self._engines[key] = await asyncio.to_thread(self._make_engine, plan)
         return self._engines[key]
@@ -63,6 +63,17 @@ class EngineTrainer:
 
         def step(x: Int16Array, target: Int16Array) -> StepResult:
             engine.enrol(x, int(target[0]))
+            return StepResult(False, 0)
+
+        return await self._work(plan, engine, samples, step)
+
+    async def train_enrolled(self, plan: Plan, samples: SampleSet, rate: LearningRate, seed: int) -> Figures:
+        """A step on each enrolled sample, on the weights there are (A12.10)."""
+        engine = _with_prototypes(await self._start(_image(plan, samples), b""), samples)
+        engine.set_seed(seed)
+
+        def step(x: Int16Array, target: Int16Array) -> StepResult:
+            engine.train_enrolled(x, int(target[0]), rate)
             return StepResult(False, 0)
 
         return await self._work(plan, engine, samples, step)
@@ -114,7 +125,7 @@ class EngineTrainer:
 def _image(plan: Plan, samples: SampleSet) -> Plan:
     """What a job with these samples needs; with prototypes all jobs take the same engine, which keeps the classes."""
     if samples.temperature:
-        return with_prototypes(replace(plan, accumulate=True), MOST_PROTOTYPES)
+        return with_prototypes(replace(plan, accumulate=not samples.gradients), MOST_PROTOTYPES, samples.gradients)
     return replace(plan, accumulate=samples.step > 1)
 
 

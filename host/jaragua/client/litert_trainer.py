@@ -87,6 +87,10 @@ class LitertTrainer:
 
     async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes, seed: int) -> Figures:
         """A step for every `samples.step` samples, at the very rate the boards take. The seed is unused: no dither."""
+        if samples.gradients:
+            raise DataError(
+                "LiteRT has no gradients of prototypes (M18.2)", "leave out episode_queries, or use --engine native"
+            )
         if names := only_in_integers(samples.settings):
             raise DataError(f"LiteRT computes in float32, which has no {names}", "leave it out, or use --engine native")
         engine = await self._start(plan, samples, blob)
@@ -121,6 +125,10 @@ class LitertTrainer:
         self._prototypes = np.concatenate([rows.ravel(), biases]).astype(np.float32)
         engine.set_last_layer(self._prototypes)
         return Figures(len(samples), 0, 0, _LOSS_EXPONENT, outputs=1, instructions=0)
+
+    async def train_enrolled(self, plan: Plan, samples: SampleSet, rate: LearningRate, seed: int) -> Figures:
+        """Raises: DataError, as `train` of such samples does."""
+        return await self.train(plan, samples, rate, b"", seed)
 
     async def answers(self, plan: Plan, samples: SampleSet) -> Labels:
         """By the last layer of the engine that worked last, which holds the prototypes if classes were enrolled."""

@@ -136,9 +136,13 @@ class ImageRoom:
 
     accumulate: bool = False
     prototypes: int = 0
+    episodes: bool = False
+    """Of a run: enrolled samples teach, which an image with sums cannot do (A12.10)."""
 
     def holds(self, needed: ImageRoom) -> bool:
         """Whether an image with this room has what is needed."""
+        if needed.episodes and self.accumulate:
+            return False
         return self.accumulate >= needed.accumulate and self.prototypes >= needed.prototypes
 
 
@@ -148,7 +152,8 @@ NO_ROOM: Final = ImageRoom()
 def image_room(config: RunConfig, model: Model) -> ImageRoom:
     """What boards of a run need. model: of the run."""
     work = work_of(strategy_of(config), 1)
-    return ImageRoom(work.batch != 1, classes_of(config, model) if work.prototypes else 0)
+    classes = classes_of(config, model) if work.prototypes else 0
+    return ImageRoom(work.batch != 1, classes, bool(work.episode_queries))
 
 
 def classes_of(config: RunConfig, model: Model) -> int:

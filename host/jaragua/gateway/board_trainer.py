@@ -46,6 +46,10 @@ class BoardRequests(Protocol):
         self, job: int, samples: Sequence[bytes], base: bytes = b"", *, fresh: bool = False
     ) -> JobState: ...
 
+    async def train_enrolled(
+        self, job: int, samples: Sequence[bytes], rate: tuple[int, int], seed: int, temperature: tuple[int, int]
+    ) -> JobState: ...
+
     async def infer(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> Int16Array: ...
 
     async def recognise(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> list[Match]: ...
@@ -103,6 +107,17 @@ class BoardTrainer:
         with translated():
             return _figures(plan, await self._board.enrol(self._board.new_job(), packed, blob, fresh=fresh))
 
+    async def train_enrolled(self, plan: Plan, samples: SampleSet, rate: LearningRate, seed: int) -> Figures:
+        """A step on each enrolled sample, on the board (L4.13)."""
+        self._check_architecture(plan)
+        self._check_prototypes(samples)
+        packed = samples_of(samples.inputs, samples.targets)
+        with translated():
+            job = self._board.new_job()
+            state = await self._board.train_enrolled(job, packed, rate, seed, _temperature_of(samples))
+        self._trained = state
+        return _figures(plan, state)
+
     async def answers(self, plan: Plan, samples: SampleSet) -> Labels:
         """What the board answers with its working weights, or with the classes it enrolled (L4.6, L4.13)."""
         self._check_architecture(plan)
@@ -145,6 +160,11 @@ class BoardTrainer:
             raise ModelError(
                 f"the board's image has room for the prototypes of {room} classes, the task has {classes} (L4.13)",
                 f"build and flash its image with JARAGUA_PROTOTYPES={classes}",
+            )
+        if samples.gradients and not self._board.identity.operators >> Operator.PROTOTYPE_GRADIENTS & 1:
+            raise ModelError(
+                "the board's image has no gradients of prototypes, which the run's episodes take (M18.2)",
+                f"build and flash its image with JARAGUA_PROTOTYPES={classes} and without JARAGUA_ACCUMULATE",
             )
 
     def _check_architecture(self, plan: Plan) -> None:

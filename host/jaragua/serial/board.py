@@ -206,6 +206,13 @@ class Board:
         """Takes each sample into the mean of its class (A12.1); `fresh`: all classes are forgotten first. L4.13."""
         return await self._run(Job(job, JobKind.ENROL, samples, base=base, fresh=fresh))
 
+    async def train_enrolled(
+        self, job: int, samples: Sequence[bytes], rate: tuple[int, int], seed: int, temperature: tuple[int, int]
+    ) -> JobState:
+        """One step on each sample by the gradient of its prototype (A12.10), from the working weights. L4.13."""
+        steps = Steps(seed, temperature=temperature)
+        return await self._run(Job(job, JobKind.TRAIN_ENROLLED, samples, rate, steps=steps))
+
     async def recognise(
         self, job: int, samples: Sequence[bytes], base: bytes = b"", rejection: int = ACCEPT_ALL
     ) -> list[Match]:

@@ -256,8 +256,7 @@ def image_needed(work: ClientWork, classes: int) -> str:
         needed.append(f"prototypes of {classes} classes take boards whose image has room for them (A12)")
         options.append(f"JARAGUA_PROTOTYPES={classes}")
     if work.episode_queries:
-        needed.append("enrolled samples teach on boards whose image has gradients of prototypes (A12.9)")
-        options.append("JARAGUA_PROTOTYPE_GRADIENTS=1")
+        needed.append("enrolled samples teach on boards whose image has no sums (A12.10)")
     if work.batch != 1:
         size = "the whole set" if work.batch == WHOLE_SET else f"{work.batch} samples"
         needed.append(f"steps of {size} take boards whose image has sums (A11.1)")

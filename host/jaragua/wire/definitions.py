@@ -70,7 +70,7 @@ class JobKind(IntEnum):
     """L4.6."""
 
     TRAIN, EVALUATE, INFER, ONLINE = _numbers(_TABLES["job_kinds"], "train", "evaluate", "infer", "online")
-    ENROL, RECOGNISE = _numbers(_TABLES["job_kinds"], "enrol", "recognise")
+    ENROL, RECOGNISE, TRAIN_ENROLLED = _numbers(_TABLES["job_kinds"], "enrol", "recognise", "train_enrolled")
 
 
 class JobPhase(IntEnum):
@@ -102,7 +102,7 @@ class Operator(IntEnum):
     )
     CONV, DEPTHWISE, MAX_POOL, AVERAGE_POOL = _numbers(_OPERATOR_BITS, "conv", "depthwise", "max_pool", "average_pool")
     ADD, ACTIVATION, ACCUMULATION, ONLINE = _numbers(_OPERATOR_BITS, "add", "activation", "accumulation", "online")
-    PROTOTYPES, SIGNED = _numbers(_OPERATOR_BITS, "prototypes", "signed")
+    PROTOTYPES, SIGNED, PROTOTYPE_GRADIENTS = _numbers(_OPERATOR_BITS, "prototypes", "signed", "prototype_gradients")
 
 
 class ResetCause(IntEnum):

@@ -399,7 +399,8 @@ class TrainCommand(Message):
     batch: samples of a step, 0 for all of a pass, None for one (A11.1).
     bits, fraction, local, stored: what was learned is wanted as a difference (M10); until: R13.
     loss_threshold: A11.8, None disables; replay_buffer_size: samples held, None for
-    all. temperature: of prototypes as last layer (A12.4), None for none; enrolled_shots: of each class, None for all.
+    all. temperature: of prototypes as last layer (A12.4), None for none; enrolled_shots: of each class, None for all;
+    episode_queries: of each class in an episode, None without episodes (M18.2).
     sum: the update is masked (M32), None for one in clear; grid, clip: U9, None without clipping; noise: U10.3.
     """
 
@@ -427,6 +428,7 @@ class TrainCommand(Message):
     error_clip: float | None = None
     temperature: float | None = None
     enrolled_shots: int | None = None
+    episode_queries: int | None = None
     sum: str | None = None
     grid: int | None = None
     clip: int | None = None
@@ -436,7 +438,7 @@ class TrainCommand(Message):
 class AdaptCommand(Message):
     """Evaluate a model on the device's held-out task (M4).
 
-    start: M9; loss_threshold to enrolled_shots: as in a train-command.
+    start: M9; loss_threshold to episode_queries: as in a train-command.
     """
 
     run: str
@@ -455,6 +457,7 @@ class AdaptCommand(Message):
     error_clip: float | None = None
     temperature: float | None = None
     enrolled_shots: int | None = None
+    episode_queries: int | None = None
 
 
 class AdaptResult(Message):

@@ -12,7 +12,14 @@ import numpy as np
 from jaragua.node.outbox import OutboxEntry, UpdateKey
 from jaragua.node.training.answers_by_class import can_be_told, confusions, enrolled_samples
 from jaragua.node.training.private import private_of
-from jaragua.node.training.prototypes import adapt_passes, lesson_of, right_before, train_passes
+from jaragua.node.training.prototypes import (
+    adapt_passes,
+    episodes_of_task,
+    lesson_of,
+    right_before,
+    train_episodes,
+    train_passes,
+)
 from jaragua.node.training.proximal_decay import decayed, decayed_floats
 from jaragua.node.training.task_sampler import HeldOut, TaskSampler
 from jaragua.node.training.trainer import Figures, Metric, SampleSet, Trainer
@@ -58,8 +65,12 @@ def _work_of(command: TrainCommand, samples: SampleSet) -> _Work:
 async def _train_with_prototypes(
     trainer: Trainer, plan: Plan, command: TrainCommand, samples: SampleSet, blob: bytes
 ) -> tuple[Figures, bytes]:
-    """Every pass enrols samples and trains on the others (M18)."""
+    """Every pass enrols samples and trains on the others (M18), all at once or in episodes (M18.2)."""
     rate = LearningRate.from_float(command.learning_rate)
+    if command.episode_queries:
+        episodes = episodes_of_task(samples, command.enrolled_shots or 0, command.episode_queries) * command.passes
+        figures = await train_episodes(trainer, plan, episodes, rate, blob, dither_seed(command))
+        return figures, await trainer.read_update()
     lesson = lesson_of(samples, command.enrolled_shots or 0, 1 if command.batch is None else command.batch)
     figures = await train_passes(trainer, plan, lesson, rate, blob, dither_seed(command), command.passes)
     return figures, await trainer.read_update()

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaragua.errors import DataError
 from jaragua.node.training.trainer import Figures, SampleSet, Trainer
-from jaragua.strategies.enrolment import enrolment_order
+from jaragua.strategies.enrolment import enrolment_order, episodes_of
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.rate import LearningRate
 
@@ -34,6 +34,32 @@ def lesson_of(samples: SampleSet, shots: int, batch: int = 1) -> Lesson:
             "ask for more shots than enrolled_shots",
         )
     return Lesson(samples.chosen(order[: count or None]), trained.in_steps_of(batch))
+
+
+def episodes_of_task(samples: SampleSet, shots: int, queries: int) -> list[Lesson]:
+    """The episodes of a pass (M18.2). Raises: DataError if there is none."""
+    found = episodes_of(samples.targets[:, 0].astype(np.int64), shots, queries)
+    if not found:
+        raise DataError(
+            f"the {len(samples)} samples of the task have no episode: {shots} of each class are enrolled (M18.2)",
+            "ask for more shots than enrolled_shots, and for two classes or more",
+        )
+    return [Lesson(samples.chosen(one.enrolled), samples.chosen(one.trained)) for one in found]
+
+
+async def train_episodes(
+    trainer: Trainer, plan: Plan, episodes: list[Lesson], rate: LearningRate, blob: bytes, seed: int
+) -> Figures:
+    """Three jobs an episode; each that trains has the next seed (M18.2). Figures: without the enrolled samples."""
+    figures = None
+    for number, lesson in enumerate(episodes):
+        first = (seed + 2 * number) & 0xFFFFFFFF
+        await trainer.enrol(plan, lesson.enrolled, b"" if number else blob)
+        counted = await trainer.train(plan, lesson.trained, rate, b"", first)
+        await trainer.train_enrolled(plan, lesson.enrolled, rate, (first + 1) & 0xFFFFFFFF)
+        figures = counted if figures is None else figures.and_then(counted)
+    assert figures is not None, "there is one episode at least"
+    return figures
 
 
 async def train_passes(

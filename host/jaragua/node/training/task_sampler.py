@@ -191,13 +191,14 @@ class TaskSampler:
         self, samples: jaragua_models.Samples, command: TrainCommand | AdaptCommand, start: bytes
     ) -> SampleSet:
         settings, temperature = _checked_settings(command), command.temperature or 0.0
+        prototypes = temperature, bool(command.episode_queries)
         layout = with_prototypes(self.plan, MOST_PROTOTYPES) if temperature else self.plan
         if command.start is not None:
             targets = samples.y.reshape(len(samples.y), -1)
-            return SampleSet(samples.x.astype(np.float32), targets, 1, settings, temperature)
+            return SampleSet(samples.x.astype(np.float32), targets, 1, settings, *prototypes)
         found = exponents(layout, start)
         inputs = quantise_inputs(layout, found, samples.x)
-        return SampleSet(inputs, quantise_targets(layout, found, samples.y), 1, settings, temperature)
+        return SampleSet(inputs, quantise_targets(layout, found, samples.y), 1, settings, *prototypes)
 
 
 @functools.lru_cache(_SAMPLERS_KEPT)
@@ -213,6 +214,15 @@ def _check_size(samples: int) -> None:
         )
 
 
+def _check_episodes(command: TrainCommand | AdaptCommand) -> None:
+    batch = command.batch if isinstance(command, TrainCommand) else None
+    if not command.temperature or not command.enrolled_shots or batch not in (None, 1):
+        raise DataError(
+            "a command asks for episodes, which take a temperature, enrolled-shots and a batch of 1 (M18.2)",
+            "leave out episode-queries",
+        )
+
+
 def _check_memory(command: TrainCommand | AdaptCommand) -> None:
     proximal_decay = command.proximal_decay if isinstance(command, TrainCommand) else None
     if command.temperature and (command.replay_buffer_size or proximal_decay is not None):
@@ -220,6 +230,8 @@ def _check_memory(command: TrainCommand | AdaptCommand) -> None:
             "a command asks for prototypes, which take neither a replay buffer nor a proximal term (M18)",
             "leave out temperature, or replay-buffer-size and proximal-decay",
         )
+    if command.episode_queries:
+        _check_episodes(command)
     if not isinstance(command, TrainCommand):
         return
     if command.replay_buffer_size and (command.batch not in (None, 1) or proximal_decay is not None):

@@ -45,6 +45,8 @@ class SampleSet:
     settings: StepSettings = field(default_factory=StepSettings)
     temperature: float = 0.0
     """Above 0: prototypes are the last layer, and labels may be beyond its outputs (A12.4, M18)."""
+    gradients: bool = False
+    """Enrolled samples of the command teach, too, so its jobs need gradients of prototypes (A12.9, M18.2)."""
 
     @property
     def in_float32(self) -> bool:
@@ -149,6 +151,10 @@ class Trainer(Protocol):
 
         `train` and `evaluate` of samples with a temperature compute with these classes, until `enrol` is called again.
         """
+        ...
+
+    async def train_enrolled(self, plan: Plan, samples: SampleSet, rate: LearningRate, seed: int) -> Figures:
+        """A step on each enrolled sample by the gradient of its prototype (A12.10), from the working weights."""
         ...
 
     async def answers(self, plan: Plan, samples: SampleSet) -> Labels:
