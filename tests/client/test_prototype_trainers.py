@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,25 @@ def test_m9_litert_adapts_with_prototypes_as_a_simulated_device_in_float32(passe
     expected = NumpyFloatFleet(DIGITS).adapt(START, work_of(command), support, query)
     answer = run(jobs.adapt(litert(), SAMPLER, command, START))
     assert (answer.before, answer.after) == pytest.approx((float(expected.before[0]), float(expected.after[0])))
+
+
+def test_m18_2_a_pi_trains_in_episodes_as_a_simulated_device() -> None:
+    command = train_command(BLOB, passes=2, enrolled_shots=1, episode_queries=1, **WAYS)
+    support = DIGITS.tasks.train_task(command.device, command.seed, command.ways, command.shots).support
+    work = replace(work_of(command, enrolled_shots=1), episode_queries=1)
+    fleet = ReferenceFleet(DIGITS, ModelCodec(DIGITS), classes=DIGITS.network.outputs)
+    expected = fleet.train(BLOB, work, joined([support], [command.seed]))
+    header, update = unpack_update(run(jobs.train(pi(), SAMPLER, command, BLOB)).payload)
+    codec = ModelCodec(DIGITS)
+    assert np.array_equal(codec.unpacked(update) - codec.unpacked(BLOB), expected.learned[0])
+    assert header.samples == 2 * 2 * 5  # two passes of two episodes of five classes
+    assert header.loss == pytest.approx(expected.loss)
+
+
+def test_m18_2_litert_refuses_episodes() -> None:
+    command = train_command(BLOB, enrolled_shots=1, episode_queries=1, **WAYS | in_float32())
+    with pytest.raises(DataError, match="LiteRT has no gradients of prototypes"):
+        run(jobs.train(litert(), SAMPLER, command, START))
 
 
 def test_litert_refuses_more_classes_than_the_network_has_outputs() -> None:

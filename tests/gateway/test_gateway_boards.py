@@ -251,6 +251,31 @@ def test_a_board_that_restarts_between_enrolment_and_training_begins_again(broke
     run(story())
 
 
+def test_m18_2_a_board_that_restarts_within_an_episode_begins_again(broker: Broker, tmp_path: Path) -> None:
+    """Three jobs an episode; the restart forgets classes and gradients, so all episodes are done again."""
+    boards = {f"/dev/{name}": FakeBoard(uid, prototypes=12) for name, uid in (("a", UID_A), ("b", UID_B))}
+    ports = FakePorts(boards)
+    episode = [(JobKind.ENROL, 3), (JobKind.TRAIN, 3), (JobKind.TRAIN_ENROLLED, 3)]
+
+    async def story() -> None:
+        async with beside(broker.url, work(gateway(broker.url, tmp_path), ports)) as headquarters:
+            await headquarters.device_is(ONE, "ready")
+            await headquarters.publish_blob(BLOB)
+            wanted = train_command(BLOB, ONE, temperature=0.05, enrolled_shots=1, episode_queries=1, passes=1)
+            await headquarters.command("gw", "train", wanted)
+            undisturbed = await headquarters.update_number(1)
+            board = ports.boards["/dev/a"]
+            assert [(kind, count) for _, kind, count in board.jobs] == episode * 2
+            board.jobs.clear()
+            board.fail_after(2, BoardRestarted("/dev/a: it was restarted"))
+            await headquarters.command("gw", "train", replace(wanted, attempt=1))
+            second = await until(lambda: next((one for one in headquarters.updates() if one[0].attempt == 1), None))
+            assert second[1] == undisturbed[1] != BLOB
+            assert [kind for _, kind, _ in board.jobs][-6:] == [kind for kind, _ in episode] * 2
+
+    run(story())
+
+
 def test_board_of_another_architecture_is_stale_until_the_run_fits(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
         ports = FakePorts({"/dev/a": FakeBoard(UID_A), "/dev/b": FakeBoard(UID_B, "sine")})

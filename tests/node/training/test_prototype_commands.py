@@ -10,7 +10,7 @@ from fleet_bench import adapt_command, digits_blob, train_command
 
 from jaragua.errors import DataError, ProtocolError
 from jaragua.node.training import ranges
-from jaragua.node.training.prototypes import lesson_of
+from jaragua.node.training.prototypes import episodes_of_task, lesson_of
 from jaragua.node.training.task_sampler import TaskSampler
 from jaragua_compiler import CompileError
 
@@ -43,6 +43,25 @@ def test_m18_prototypes_take_no_replay_buffer_and_no_proximal_term(changes: dict
         SAMPLER.support(train_command(BLOB, temperature=0.05, **changes), BLOB)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"temperature": None}, {"enrolled_shots": None}, {"enrolled_shots": 0}, {"batch": 2}, {"batch": 0}],
+    ids=str,
+)
+def test_m18_2_episodes_take_a_temperature_enrolled_shots_and_single_steps(changes: dict[str, Any]) -> None:
+    wanted = {"temperature": 0.05, "enrolled_shots": 1, "episode_queries": 1}
+    SAMPLER.support(train_command(BLOB, **wanted), BLOB)
+    with pytest.raises(DataError, match="which take a temperature, enrolled-shots and a batch of 1"):
+        SAMPLER.support(train_command(BLOB, **wanted | changes), BLOB)
+
+
+def test_m18_2_a_task_without_an_episode_is_refused() -> None:
+    samples = SAMPLER.support(train_command(BLOB, temperature=0.05, enrolled_shots=1, episode_queries=1), BLOB)
+    assert [len(one.trained) for one in episodes_of_task(samples, 1, 1)] == [3, 3]
+    with pytest.raises(DataError, match="have no episode: 4 of each class are enrolled"):
+        episodes_of_task(samples, 4, 1)
+
+
 def test_m18_a_regression_has_no_prototypes() -> None:
     with pytest.raises(CompileError, match="has no features to make prototypes of"):
         TaskSampler.of("sine").support(train_command(BLOB, ways=1, temperature=0.05), BLOB)
@@ -64,6 +83,7 @@ def test_m12_a_temperature_outside_its_range_is_refused(make: Any, temperature: 
         adapt_command(BLOB, passes=0),
         adapt_command(BLOB, passes=0, temperature=0.05, ways=1000, shots=1000),
         train_command(BLOB, temperature=0.05, enrolled_shots=1 << 40),
+        train_command(BLOB, temperature=0.05, enrolled_shots=1, episode_queries=1 << 40),
     ],
     ids=str,
 )

@@ -52,6 +52,7 @@ def url() -> Iterator[str]:
             "protoreptile",
             PROTOTYPES | {"task": "digits@w8", "engine": "w8", "passes": 2, "options": {"enrolled_shots": 0}},
         ),
+        ("protoreptile", PROTOTYPES | {"passes": 2, "options": {"episode_queries": 1}}),
     ],
 )
 def test_pi_clients_and_the_simulation_learn_the_same_bits(
@@ -126,13 +127,14 @@ def test_boards_with_sums_and_the_simulation_learn_the_same_bits(
     [
         {"passes": 2, "error_clip": 0.5},
         {"options": {"temperature": 0.05, "local_layers": 1, "upload_fraction": 0.3, "delta_bits": 8}},
+        {"options": {"episode_queries": 1}},
     ],
-    ids=["whole", "body-in-part"],
+    ids=["whole", "body-in-part", "episodes"],
 )
 def test_a_board_and_a_client_with_prototypes_and_the_simulation_learn_the_same_bits(
     make: Any, forker: Forker, url: str, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    """A12 and M18 over the whole road; the board's image has room for more classes than the task has."""
+    """A12, M18 and M18.2 over the whole road; the board's image has room for more classes than the task has."""
     wanted = make(strategy="protoreptile", clients=2, devices=device_names(2), rounds=4, **PROTOTYPES | changes)
     board, pi = (replace(wanted, devices=(name,)) for name in wanted.devices)
     with (
