@@ -123,6 +123,7 @@ class EnrolmentOptions(TypedDict, total=False):
     """Of `compile_network`, for classes that are enrolled on the board."""
 
     prototypes: int
+    episodes: bool
     false_accepts: float
 
 
@@ -153,9 +154,10 @@ def compile_network(
             one with the shape of a sample in the model file, or a .npy file. None: those of the task; of a model file
             its own ranges, and else -1 to 1.
         loss: Loss of a model file that does not say its own.
-        **enrolment: `prototypes`, also the C to enrol classes on the board, with room for so many; and
-            `false_accepts`, the part of unknown samples that the calibrated threshold accepts. It is 0.05 where the
-            tasks can calibrate a threshold; where they cannot, every class is accepted, and a warning says so.
+        **enrolment: `prototypes`, also the C to enrol classes on the board, with room for so many; `episodes`, also
+            the C for enrolled samples that teach (A12.10); and `false_accepts`, the part of unknown samples that the
+            calibrated threshold accepts. It is 0.05 where the tasks can calibrate a threshold; where they cannot, every
+            class is accepted, and a warning says so.
 
     Returns:
         Files and figures; nothing is written until `write`.
@@ -168,7 +170,7 @@ def compile_network(
     """
     target = find_board(board, ram_budget)
     prototypes = enrolment.get("prototypes")
-    choice = Choice(weights, train, prototypes)
+    choice = Choice(weights, train, prototypes, enrolment.get("episodes", False))
     loaded = _loaded(model, loss, start)
     check_fits(loaded.network, choice, target)  # before any data is read
     shown = loaded.typical_inputs() if samples is None else _shown(samples, loaded)

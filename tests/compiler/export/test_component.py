@@ -486,13 +486,25 @@ def test_the_threshold_is_in_the_header_the_readme_and_the_manifest() -> None:
     assert json.loads(made.files["jaragua.json"])["prototypes"] == {
         "classes": 3,
         "features": 9,
+        "episodes": False,
         "rejection": asdict(rejection),
     }
+
+
+def test_without_episodes_the_header_has_no_call_for_enrolled_samples_that_teach() -> None:
+    weights, board = initial_weights(NETWORK, 4), find_board("pico")
+    headers = [
+        compile_model(NETWORK, weights, board, Choice(prototypes=3, episodes=episodes)).files["room.h"]
+        for episodes in (False, True)
+    ]
+    assert [b"room_train_enrolled" in header for header in headers] == [False, True]
+    assert all(b"room_train_prototypes" in header for header in headers)
 
 
 def test_without_prototypes_the_header_has_no_call_of_them() -> None:
     made = compile_model(NETWORK, initial_weights(NETWORK, 4), find_board("pico"), Choice())
     assert b"room_enrol" not in made.files["room.h"]
+    assert b"room_train_enrolled" not in made.files["room.h"]
     assert json.loads(made.files["jaragua.json"])["prototypes"] is None
 
 

@@ -101,7 +101,8 @@ NETWORKS |= {
 
 
 NETWORKS |= {"prototypes": NETWORKS["classifier"], "prototypes, int8": NETWORKS["int8 convolutions"]}
-ROOM = {"prototypes": 6, "prototypes, int8": 2}
+NETWORKS["episodes"] = NETWORKS["classifier"]
+ROOM = {"prototypes": 6, "prototypes, int8": 2, "episodes": 4}
 """Classes to enrol (A12)."""
 
 
@@ -111,7 +112,7 @@ def compiled(name: str) -> Compiled:
 
 
 def compiled_anew(name: str) -> Compiled:
-    network, choice = NETWORKS[name], Choice(prototypes=ROOM.get(name))
+    network, choice = NETWORKS[name], Choice(prototypes=ROOM.get(name), episodes=name == "episodes")
     named = Component(prefix="net")
     return compile_model(network, initial_weights(network, 3), find_board("qemu_m4"), choice, component=named)
 
@@ -233,6 +234,12 @@ ENROLMENT_FAULTS: dict[str, tuple[str, str, str | Callable[[re.Match[str]], str]
     "the weights after a step": ("net_selftest.c", r"0x([0-9a-f]{8})u\},", lambda m: flipped(m)[:-1] + "},"),
     "a kept class": ("net.c", r"(memcpy\(kept \+ NET_ENROLMENT_SUMS), net", r"\1 + 4, net"),
 }
+
+
+def test_the_self_test_finds_what_is_wrong_with_enrolled_samples_that_teach(tmp_path: Path) -> None:
+    write_folder(compiled("episodes").files, tmp_path / "made", force=False)
+    change(tmp_path / "made" / "net_selftest.c", r"ENROLLED_CRC32 0x([0-9a-f]{8})u", lambda m: f"ENROLLED_CRC32 {flipped(m)[:-1]}")
+    assert selftest(tmp_path / "made") == 1
 
 
 @pytest.mark.parametrize("fault", ENROLMENT_FAULTS)

@@ -19,11 +19,13 @@ class Choice:
     """`weights` of every layer that trains, `train`: "all", "last", "auto" (what fits, fit.py), or numbers of layers as
     "0,2", each with all its channels or those of a list, as "0:8,2" or "0:0-3+7+9,2". None: as the network says.
     `prototypes`: the classes that the C has room to recognise by prototypes (A12); None: it does not do that.
+    `episodes`: enrolled samples can teach, too (A12.10).
     """
 
     weights: WeightFormat | None = None
     train: str | None = None
     prototypes: int | None = None
+    episodes: bool = False
 
 
 def planned(network: Network, choice: Choice) -> Plan:
@@ -33,7 +35,7 @@ def planned(network: Network, choice: Choice) -> Plan:
     """
     compiled = plan(_training(_stored(network, choice.weights), choice.train))
     orders(network, choice)
-    return compiled if choice.prototypes is None else with_prototypes(compiled, choice.prototypes)
+    return compiled if choice.prototypes is None else with_prototypes(compiled, choice.prototypes, choice.episodes)
 
 
 def orders(network: Network, choice: Choice) -> Orders:

@@ -78,7 +78,8 @@ class Component:
             return None
         rejection = self.rejection.facts() if isinstance(self.rejection, Rejection) else None
         features = compiled.prototype_head.inputs
-        return {"classes": compiled.prototypes, "features": features, "rejection": rejection}
+        room = {"classes": compiled.prototypes, "features": features, "episodes": compiled.prototype_gradients}
+        return room | {"rejection": rejection}
 
 
 def _names_bytes(names: Iterable[str]) -> int:

@@ -54,6 +54,9 @@ class CompileOptions:
         int | None,
         typer.Option(help="Classes that the C has room to enrol and recognise without training.", min=1, max=255),
     ] = None
+    episodes: Annotated[
+        bool, typer.Option("--episodes", help="Also the C for enrolled samples that teach, with --prototypes (A12.10).")
+    ] = False
     false_accepts: Annotated[
         float | None,
         typer.Option(help="Part of unknown samples that the threshold accepts, with --prototypes; default: 0.05."),
@@ -96,8 +99,10 @@ def compile(options: CompileOptions) -> None:
         _check_tools()
     if options.arduino and options.prototypes is None:
         raise UsageError("--arduino needs --prototypes", "its example enrols classes: say how many there is room for")
+    if options.episodes and options.prototypes is None:
+        raise UsageError("--episodes needs --prototypes", "say for how many classes there is room")
     target = _board(options.board, options.ram_budget)
-    choice = Choice(_weights(options.weights), options.train, options.prototypes)
+    choice = Choice(_weights(options.weights), options.train, options.prototypes, options.episodes)
     loaded = load_model(options.model, loss_of(options.loss), options.start)
     network, component = loaded.network, Component(options.prefix, loaded.inputs, loaded.classes, _rejection(options))
     component.checked(network)

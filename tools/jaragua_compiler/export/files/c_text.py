@@ -69,7 +69,7 @@ _PROTOTYPES = """
 #define SELFTEST_REJECTION {rejection}u /* of every match below */
 #define SELFTEST_PROTOTYPE_CRC32 0x{prototype_crc32:08x}u /* of the numbers of class 0 */
 #define SELFTEST_PROTOTYPE_STEPS {steps}u
-
+{enrolled}
 static const jrg_nn_rate selftest_temperature = {{{mantissa}u, {exponent}u}};
 
 static const jrg_nn_match selftest_matches[SELFTEST_SAMPLES] = {{
@@ -159,7 +159,11 @@ def _vector_text(vector: TestVector) -> str:
     )
 
 
+_ENROLLED = "#define SELFTEST_ENROLLED_CRC32 0x{:08x}u /* of the weights after a step on each enrolled sample */\n"
+
+
 def _prototypes_text(found: PrototypeVector) -> str:
+    enrolled = "" if found.enrolled_crc32 is None else _ENROLLED.format(found.enrolled_crc32)
     steps = (
         f"    {{{step.sample}u, {boolean(step.result.correct)}, {step.result.loss}u, 0x{step.weights_crc32:08x}u}},"
         for step in found.steps
@@ -169,6 +173,7 @@ def _prototypes_text(found: PrototypeVector) -> str:
         rejection=found.rejection,
         prototype_crc32=found.prototype_crc32,
         steps=len(found.steps),
+        enrolled=enrolled,
         mantissa=found.temperature.mantissa,
         exponent=found.temperature.exponent,
         matches="\n".join(map(_match_row, found.matches)),

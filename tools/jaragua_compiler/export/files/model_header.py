@@ -193,7 +193,10 @@ static inline JRG_NN_MUST_USE jrg_nn_status jrg_model_input_from_float(const flo
 }
 """)
 
-# In jrg_model.h, of models with prototypes alone.
+# In jrg_model.h, of models with gradients of prototypes, and with prototypes, alone.
+_ENROLLED_CALL = re.compile(
+    r"/\* One training step of the layers below the last one on an enrolled .*?;\n\n", re.DOTALL
+)
 _PROTOTYPE_CALLS = re.compile(r"/\* Prototypes \(A12\):.*?(?=/\* Exponent of every loss)", re.DOTALL)
 
 _PROTOTYPES = Template("""\
@@ -257,6 +260,7 @@ def _interface(compiled: Plan) -> str:
     """Statuses, types and calls, as jrg_nn declares them."""
     parts = [amalgamated((place,)) for place in TYPES]
     calls = _FIRST_COMMENT.sub("", amalgamated((INTERFACE,), TYPES)).lstrip("\n")
+    calls = calls if compiled.prototype_gradients else _ENROLLED_CALL.sub("", calls)
     return "\n".join([*parts, calls if compiled.prototypes else _PROTOTYPE_CALLS.sub("", calls)])
 
 

@@ -126,6 +126,7 @@ jrg_nn_status jrg_model_restore_enrolment(const void *bytes, uint32_t len_bytes)
     memcpy(jrg_model_enrolment.counts, kept + JRG_MODEL_ENROLMENT_COUNTS, sizeof jrg_model_enrolment.counts);
     for (uint32_t label = 0; label < JRG_MODEL_PROTOTYPES; label++) {
         jrg_model_enrolment.factors[label] = jrg_nn_prototype_factor(jrg_model_enrolment.counts[label]);
+        jrg_nn_clear_gradient(&jrg_model_prototypes, label);
     }
     return JRG_NN_OK;
 }

@@ -166,9 +166,14 @@ other classes, times 32768.
 `jrg_model_save_enrolment(bytes)` and `jrg_model_restore_enrolment(bytes, sizeof bytes)` keep the enrolled classes over
 a reset, in `JRG_MODEL_ENROLMENT_BYTES` bytes. They belong to the weights that they were enrolled with: after training
 or other weights, forget all classes and enrol them again. `jrg_model_train_prototypes` trains the layers below the last
-one with the prototypes as last layer, after `jrg_model_set_temperature`.
+one with the prototypes as last layer, after `jrg_model_set_temperature`.{episodes}
 
 """
+_EPISODES = """
+
+`jrg_model_train_enrolled` takes a step on an enrolled sample, by the gradient of the loss with respect to its
+prototype, which the steps of `jrg_model_train_prototypes` have summed since the class was enrolled (rules A12.9 and
+A12.10). An episode enrols samples, trains on others, and then takes such a step on each enrolled sample."""
 _REJECTS = """\
 Unknown samples: `match.accepted` is false if `match.relative` is above {threshold}, which `jrg_model_start` sets. It
 was calibrated to accept {false_accepts:.3g} of the samples of classes that are not enrolled, on {tasks} tasks of
@@ -192,6 +197,7 @@ def _prototypes(contents: ReadmeContents) -> str:
         features=head.inputs,
         exponent=exponent,
         distance_exponent=2 * exponent,
+        episodes=_EPISODES if compiled.prototype_gradients else "",
         rejection=_REJECTS.format(**found.facts()) if isinstance(found, Rejection) else _ACCEPTS_ALL,
     )
 

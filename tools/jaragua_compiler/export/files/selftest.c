@@ -112,6 +112,22 @@ static bool selftest_prototype_step_is_right(const selftest_prototype_step *step
            selftest_weights_crc32() == step->weights_crc32;
 }
 
+#ifdef SELFTEST_ENROLLED_CRC32
+static bool selftest_enrolled_steps_are_right(void)
+{
+    bool right = true;
+    for (uint32_t i = 0; right && i < SELFTEST_SAMPLES; i++) {
+        right = jrg_model_train_enrolled(selftest_inputs[i], i % SELFTEST_CLASSES) == JRG_NN_OK;
+    }
+    return right && selftest_weights_crc32() == SELFTEST_ENROLLED_CRC32;
+}
+#else
+static bool selftest_enrolled_steps_are_right(void)
+{
+    return true;
+}
+#endif
+
 static bool selftest_prototypes_are_right(void)
 {
     bool right = selftest_start() && selftest_enrol() && selftest_matches_are_right() &&
@@ -119,6 +135,7 @@ static bool selftest_prototypes_are_right(void)
     for (uint32_t i = 0; right && i < SELFTEST_PROTOTYPE_STEPS; i++) {
         right = selftest_prototype_step_is_right(&selftest_prototype_steps[i]);
     }
+    right = right && selftest_enrolled_steps_are_right();
     jrg_model_forget_all();
     return right && selftest_start(); /* the threshold of the header holds again */
 }

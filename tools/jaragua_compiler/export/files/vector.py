@@ -45,7 +45,8 @@ class VectorStep:
 class PrototypeVector:
     """Sample n is enrolled as class n % classes. `matches` are those of all samples then, with the threshold
     `rejection`; `prototype_crc32` is that of the numbers of class 0, as int16 of a little-endian machine. The steps
-    train with the prototypes as last layer, from the first weights on.
+    train with the prototypes as last layer, from the first weights on. `enrolled_crc32` is that of the weights after a
+    step on each sample by the gradient of its prototype (A12.10), None of a plan that has no gradients.
     """
 
     classes: int
@@ -54,6 +55,7 @@ class PrototypeVector:
     temperature: LearningRate
     matches: tuple[Match, ...]
     steps: tuple[VectorStep, ...]
+    enrolled_crc32: int | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,14 @@ def _prototypes(plan: Plan, blob: bytes, inputs: Int16Array) -> PrototypeVector:
     numbers = zlib.crc32(engine.prototype(0).astype("<i2").tobytes())
     engine.set_temperature(TEMPERATURE)
     steps = tuple(_prototype_step(engine, number % len(inputs), classes, inputs) for number in range(STEPS))
-    return PrototypeVector(classes, rejection, numbers, TEMPERATURE, matches, steps)
+    enrolled = _enrolled_steps(engine, classes, inputs) if plan.prototype_gradients else None
+    return PrototypeVector(classes, rejection, numbers, TEMPERATURE, matches, steps, enrolled)
+
+
+def _enrolled_steps(engine: ReferenceEngine, classes: int, inputs: Int16Array) -> int:
+    for number, x in enumerate(inputs):
+        engine.train_enrolled(x, number % classes, RATE)
+    return zlib.crc32(engine.blob())
 
 
 def _prototype_step(engine: ReferenceEngine, sample: int, classes: int, inputs: Int16Array) -> VectorStep:
