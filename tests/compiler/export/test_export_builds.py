@@ -238,7 +238,8 @@ ENROLMENT_FAULTS: dict[str, tuple[str, str, str | Callable[[re.Match[str]], str]
 
 def test_the_self_test_finds_what_is_wrong_with_enrolled_samples_that_teach(tmp_path: Path) -> None:
     write_folder(compiled("episodes").files, tmp_path / "made", force=False)
-    change(tmp_path / "made" / "net_selftest.c", r"ENROLLED_CRC32 0x([0-9a-f]{8})u", lambda m: f"ENROLLED_CRC32 {flipped(m)[:-1]}")
+    wrong = (r"ENROLLED_CRC32 0x([0-9a-f]{8})u", lambda m: f"ENROLLED_CRC32 {flipped(m)[:-1]}")
+    change(tmp_path / "made" / "net_selftest.c", *wrong)
     assert selftest(tmp_path / "made") == 1
 
 
