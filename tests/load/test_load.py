@@ -8,7 +8,9 @@ import pytest
 
 from jaragua.coordinator.run import waits_for_more
 from jaragua.experiments.load import __main__ as load
+from jaragua.experiments.load.alike import AlikeReader
 from jaragua.experiments.load.packets import connect, publish, subscribe
+from jaragua.wire import messages
 
 
 @pytest.mark.parametrize(("nodes", "each", "aggregators"), [(20, 1, 0), (2, 8, 2), (20, 30, 0)])
@@ -50,3 +52,18 @@ def test_the_packets_are_those_of_mqtt_5() -> None:
     assert connect("a")[:2] == b"\x10\x13"
     assert subscribe(7, "a/b") == b"\x82\x09\x00\x07\x00\x00\x03a/b\x01"
     assert publish("t", b"x" * 200, 258, retain=True)[:9] == b"\x33\xce\x01\x00\x01t\x01\x02\x00"
+
+
+def test_a_simulated_device_reads_what_the_decoder_reads() -> None:
+    """Of commands and acknowledgements that differ in device and seed, and of others."""
+    commands, acks = AlikeReader(messages.TrainCommand, "seed"), AlikeReader(messages.UpdateAck)
+    start, other = bytes(range(32)), b"fdevice" + bytes(25)
+    for device, seed in (("d0-0", 0), ("d1-0", 23), ("a" * 24, 255), ("d3", 2**16), ("d4", 2**32), ("d5", 2**63 - 1)):
+        for number, sha256 in ((1, start), (2, other)):
+            command = messages.TrainCommand("run-1", number, device, 1, sha256, 0.5, 5, 5, 1, seed, 9)
+            found, name = commands.read(messages.encode(command))
+            assert (name, found.round, found.hash, found.run) == (device, number, sha256, "run-1")
+            for result in ("stored", "late"):
+                ack = messages.UpdateAck("run-1", number, device, number, result, "why")
+                read, name = acks.read(messages.encode(ack))
+                assert (name, read.round, read.attempt, read.result) == (device, number, number, result)

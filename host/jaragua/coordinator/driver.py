@@ -21,6 +21,7 @@ from jaragua.coordinator import events
 from jaragua.coordinator.aggregator.checker import KnownRound, form_of
 from jaragua.coordinator.aggregator.pool import Aggregators
 from jaragua.coordinator.connection.fleet import Arrived, Fleet, PresenceChanged, unix_ms
+from jaragua.coordinator.device_figures import DeviceFigures
 from jaragua.coordinator.private_rounds import PrivateRounds
 from jaragua.coordinator.rounds import machine, validation
 from jaragua.coordinator.rounds.figures import mean_of, tamed
@@ -39,7 +40,6 @@ from jaragua.privacy import exchange
 from jaragua.privacy.errors import SecureError
 from jaragua.settings import sent
 from jaragua.store import Assignment, Initialisation, RoundRecord, RunFolder, RunRecord, Store, StoredUpdate
-from jaragua.store.files import json_line
 from jaragua.strategies import ClientUpdate, ClientWork, Strategy
 from jaragua.strategies.guarded import ExclusionCounter, checked_aggregate
 from jaragua.strategies.registry import step_size_of, work_of
@@ -56,7 +56,7 @@ _FORMS_OF_COMMANDS = 64
 #: Of a command: round, attempt, deadline (Unix milliseconds), start, start in float32, newest stored round.
 _Alike: TypeAlias = tuple[int, int, int, bytes, bytes | None, int | None]
 #: R31.7: groups whose transaction goes on or waits.
-_MOST_COMMITTING = 3
+_MOST_COMMITTING = 8
 #: R31.7: by the event loop itself, in some milliseconds.
 _MOST_BYTES_CHECKED_HERE = 2**20 * 3
 #: R31.6: encoded before the event loop has its turn.
@@ -156,6 +156,7 @@ class Driver:
         self._exclusions = ExclusionCounter()
         self._sums_asked = SumsAsked()
         self._early: EarlyRows | None = None
+        self._figures = self._no_figures()
         self._private = PrivateRounds(config, record.run, folder.store, codec.plan, strategy)
         self._selection = selection_of(config, codec.model)
         self._current = self._store.initialisation(record.run)
@@ -247,6 +248,7 @@ class Driver:
             if not work.cancelled() and work.exception() is None:
                 self._broker.forget_missing(self._record.run, ((one.device, one.round_number) for one in kept))
                 self._broker.acknowledge(answers)
+                self._figures.add(kept)
                 if self._early is not None:
                     self._early.add(kept)
 
@@ -316,10 +318,14 @@ class Driver:
 
     def _perform(self, actions: Sequence[Action]) -> None:
         """One after the other; assignments that follow one another are one transaction."""
-        for is_assign, some in groupby(actions, key=lambda action: isinstance(action, machine.Assign)):
-            if is_assign:
+        for kind, some in groupby(actions, key=type):
+            if kind is machine.Assign:
                 written = [action.assignment for action in some if isinstance(action, machine.Assign)]
                 self._store.add_assignments(self._record.run, written)
+            elif kind is machine.Command:
+                commands = [action for action in some if isinstance(action, machine.Command)]
+                now = _to_unix_ms(0)
+                self._commands_waiting += [(one.assignment, now + one.deadline_ms) for one in commands]
             else:
                 for action in some:
                     self._perform_one(action)
@@ -342,12 +348,11 @@ class Driver:
                 self._traffic = _Traffic()
                 self._of_no_use.clear()
                 self._early = self._early_rows(number, assignments)
+                self._figures = self._no_figures()
                 devices = tuple(one.device for one in assignments)
                 self._on_event(events.RoundStarted(number, self._record.rounds, devices))
             case machine.Announce(number, deadline_ms):
                 self._broker.publish_run(self._run_state(number, deadline_ms, "training"))
-            case machine.Command(assignment, deadline_ms):
-                self._commands_waiting.append((assignment, _to_unix_ms(deadline_ms)))
             case machine.Acknowledge():
                 self._broker.acknowledge([action])
             case machine.CloseRound(number):
@@ -605,7 +610,7 @@ class Driver:
         metrics |= self._private.spent()
         finished = number == self._record.rounds
         stored = self._publisher.record_of(start, number)
-        line = json_line(metrics)
+        line = self._figures.line(metrics, updates)
         self._store.close_round(self._record.run, number, line, self._current, stored, finished=finished)
         self._unwritten.append((metrics, line, [one.device for one in updates]))
         for device, reason in excluded.items():
@@ -649,23 +654,11 @@ class Driver:
             "bytes_down": self._bytes_down(number, updates),
             "model_hash": self._current.blob_hash.hex(),
             "seconds": (monotonic_ms() - self._traffic.opened_ms) / 1000,
-            "devices": self._device_figures(updates),
+            "devices": self._figures.of(updates),
         }
 
-    def _device_figures(self, updates: Sequence[StoredUpdate]) -> dict[str, dict[str, Any]]:
-        kind = self._broker.roster.kind
-        return {
-            one.device: {
-                "kind": kind(one.device),
-                "attempt": one.attempt,
-                "age": one.taken_in - one.round_number,
-                "loss": one.loss,
-                "score": one.score,
-                "samples": one.samples,
-                "instructions": one.instructions,
-            }
-            for one in updates
-        }
+    def _no_figures(self) -> DeviceFigures:
+        return DeviceFigures(lambda device: self._broker.roster.kind(device))
 
     def _bytes_down(self, number: int, updates: Sequence[StoredUpdate]) -> int:
         """R11, R12: what each node that was given work read; a gateway reads it once for all its boards."""

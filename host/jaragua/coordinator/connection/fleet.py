@@ -377,8 +377,11 @@ class Fleet:
 
     def forget_missing(self, run: str, updates: Iterable[tuple[str, int]]) -> None:
         """By device and round: they are stored, and the round waits for them no more."""
+        missing, text, of_text = self._gate.missing, "", -1
         for device, number in updates:
-            self._gate.missing.pop((device, run, str(number)), None)
+            if number != of_text:
+                text, of_text = str(number), number
+            missing.pop((device, run, text), None)
 
     def train(self, node: str, device: str, command: bytes, deadline: int) -> None:
         """Send an encoded train-command; it expires with its deadline (Unix milliseconds)."""
@@ -475,10 +478,10 @@ class Fleet:
 
     def _take(self, message: Incoming) -> None:
         topic, payload = parse(message.topic), message.payload
-        self._refuse_stranger(topic.node, topic.device)
         if topic.kind is TopicKind.UPDATE:
             self._take_update(topic, payload)
             return
+        self._refuse_stranger(topic.node, topic.device)
         if len(payload) > MOST_CONTROL_BYTES:
             raise RejectedError(f"{len(payload)} bytes are more than {MOST_CONTROL_BYTES}", Reason.LENGTH)
         if topic.kind in _STATES:
@@ -586,10 +589,14 @@ class Fleet:
         return self.roster.device_state(topic.node, topic.device, state, unix_ms())
 
     def _take_update(self, topic: Topic, payload: bytes) -> None:
+        members = self._members()
+        if members is not None:
+            self._refuse_stranger(topic.node, "")
         header, blob = split_update(payload)
         if (header.run, header.round) != (topic.run, topic.round):
             raise RejectedError(f"its header is of run {header.run!r}, round {header.round}", Reason.TOPIC)
-        self._refuse_stranger(topic.node, header.device)
+        if members is not None:
+            self._refuse_stranger(topic.node, header.device)
         if not self._tell(Arrived(topic.node, header, blob, len(payload))):
             raise RejectedError("more of its node wait already than may", Reason.FLOOD)
 
@@ -621,6 +628,8 @@ class Fleet:
 
     def _tell(self, event: FleetEvent) -> bool:
         """Whether every watcher had room for it."""
+        if len(self._watchers) == 1:
+            return self._watchers[0](event) is not False
         had_room = True
         for watcher in tuple(self._watchers):
             had_room = watcher(event) is not False and had_room

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
-from jaragua.bases.value import Value
+from jaragua.bases.value import Value, made
 from jaragua.coordinator.connection.roster import Change, Presence
 from jaragua.coordinator.rounds import rules, validation
 from jaragua.coordinator.rounds.keys import Keys, Past
@@ -190,6 +190,8 @@ class RoundMachine:
         self._expected = set(self._members)
         self._started_rounds = False
         self._is_closing = resumed.is_closing
+        self._seeds: dict[tuple[int, str], int] = {}
+        """R31.10: of the round after the open one, for devices that have delivered."""
         self._round = None if resumed.open_members is None else self._resumed_round(resumed, resumed.open_members)
         self.phase = Phase.FINISHED if self._rounds_done == fixed.rounds else Phase.WAITING
 
@@ -357,6 +359,7 @@ class RoundMachine:
         assignments = tuple(self._new_assignment(current, device) for device in chosen)
         for device in choice.beside:
             current.slots[device].beside = True
+        self._seeds.clear()
         opened: list[Action] = [OpenRound(number, members, assignments), Announce(number, current.deadline_ms)]
         return opened + [command for device in chosen for command in self._command(current, device)]
 
@@ -375,8 +378,10 @@ class RoundMachine:
         slot = current.slots.get(device)
         attempt = slot.assignment.attempt + 1 if slot is not None else 1
         node = self._present.get(device) or (slot.assignment.node if slot is not None else "")
-        seed = rules.train_seed(self._fixed.seed, current.number, device)
-        assignment = Assignment(current.number, device, attempt, node, seed)
+        seed = self._seeds.pop((current.number, device), None)
+        if seed is None:
+            seed = rules.train_seed(self._fixed.seed, current.number, device)
+        assignment = made(Assignment, round_number=current.number, device=device, attempt=attempt, node=node, seed=seed)
         beside = slot is not None and slot.beside
         current.slots[device] = _Slot(assignment, lost=device not in self._present, beside=beside)
         self._keys.assign(assignment)
@@ -385,7 +390,7 @@ class RoundMachine:
     def _command(self, current: _Round, device: str) -> list[Action]:
         """The command of a slot, if its device can be given it now."""
         slot = current.slots[device]
-        return [] if slot.lost else [Command(slot.assignment, current.deadline_ms)]
+        return [] if slot.lost else [made(Command, assignment=slot.assignment, deadline_ms=current.deadline_ms)]
 
     # ---- going on with an open round ----
 
@@ -532,6 +537,8 @@ class RoundMachine:
         self._standing.delivered(header.device)
         if header.round == current.number:
             current.stored.add(header.device)
+            following = current.number + 1
+            self._seeds[following, header.device] = rules.train_seed(self._fixed.seed, following, header.device)
             # Who was asked beside takes nobody's place.
             current.target += current.slots[header.device].beside and not self._fixed.buffer
         else:

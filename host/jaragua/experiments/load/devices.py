@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
+from jaragua.experiments.load.alike import AlikeReader
 from jaragua.experiments.load.packets import Connection, Message, connected
 from jaragua.models import model_named
 from jaragua.wire import messages
@@ -38,10 +39,12 @@ class Fleet:
     other_answers: int = 0
     connections: dict[str, Connection] = field(default_factory=dict)
     blobs: dict[bytes, bytes] = field(default_factory=dict)
-    waiting: dict[bytes, list[tuple[str, messages.TrainCommand]]] = field(default_factory=dict)
+    waiting: dict[bytes, list[tuple[str, messages.TrainCommand, str]]] = field(default_factory=dict)
     unanswered: dict[_Key, tuple[float, str, str, bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._commands = AlikeReader(messages.TrainCommand, "seed")
+        self._acks = AlikeReader(messages.UpdateAck)
         own = model_named(self.model)
         self._headers: tuple[tuple[bytes, str, int, int], messages.Template, str] | None = None
         """Of the newest updates: start, run, round and attempt, what headers share, and the end of topics."""
@@ -68,22 +71,23 @@ class Fleet:
             if what.startswith("ack/"):
                 self._on_ack(payload)
             elif what == "cmd/train":
-                self._on_command(client, node, messages.decode(messages.TrainCommand, payload))
+                self._on_command(client, node, *self._commands.read(payload))
         elif payload:
             self.blobs[hashlib.sha256(payload).digest()] = payload
-            for node, command in self.waiting.pop(hashlib.sha256(payload).digest(), ()):
-                self._answer(node, command)
+            for node, command, device in self.waiting.pop(hashlib.sha256(payload).digest(), ()):
+                self._answer(node, command, device)
 
-    def _on_command(self, client: Connection, node: str, command: messages.TrainCommand) -> None:
+    def _on_command(self, client: Connection, node: str, command: messages.TrainCommand, device: str) -> None:
+        """command: of this device or another one, which differs in nothing that a device here looks at."""
         if command.hash in self.blobs:
-            self._answer(node, command)
+            self._answer(node, command, device)
             return
         if command.hash not in self.waiting:
             client.subscribe(build(TopicKind.BLOB, self.name, sha256=command.hash.hex()))
-        self.waiting.setdefault(command.hash, []).append((node, command))
+        self.waiting.setdefault(command.hash, []).append((node, command, device))
 
-    def _answer(self, node: str, command: messages.TrainCommand) -> None:
-        key = (command.run, command.round, command.device, command.attempt)
+    def _answer(self, node: str, command: messages.TrainCommand, device: str) -> None:
+        key = (command.run, command.round, device, command.attempt)
         if key in self.unanswered:
             return
         blob = self.blobs[command.hash]
@@ -92,7 +96,7 @@ class Fleet:
             end = build(TopicKind.UPDATE, self.name, node=node, run=command.run, round=command.round)
             template = messages.Template(self._header(command, blob), "device")
             self._headers = alike, template, end[len(self._nodes) + len(node) :]
-        header = self._headers[1].encode(device=command.device)
+        header = self._headers[1].encode(device=device)
         topic = self._nodes + node + self._headers[2]
         payload = len(header).to_bytes(2, "little") + header + blob
         self.unanswered[key] = (time.monotonic(), node, topic, payload)
@@ -116,8 +120,8 @@ class Fleet:
         )
 
     def _on_ack(self, payload: bytes) -> None:
-        ack = messages.decode(messages.UpdateAck, payload)
-        self.unanswered.pop((ack.run, ack.round, ack.device, ack.attempt), None)
+        ack, device = self._acks.read(payload)
+        self.unanswered.pop((ack.run, ack.round, device, ack.attempt), None)
         if ack.result == "stored":
             self.stored += 1
         else:
