@@ -77,6 +77,8 @@ _PAGES_OF_A_CHECKPOINT: Final = 1000
 _MOST_PAGES_OF_A_WAL: Final = 4000
 #: Of a transaction that writes little: a leaf and what leads to it, of a table and its indices.
 _FEWEST_PAGES: Final = 4
+#: Bytes of a value that do not count where the pages of a transaction are estimated.
+_SHORT: Final = 64
 #: Few sizes, so that their statements are compiled once. 14 values a row are far below SQLite's 32,766.
 _ROWS_OF_A_STATEMENT: Final = (256, 64, 16)
 _QUERIES: Final = Queries(
@@ -170,8 +172,8 @@ class SqliteBackend:
 
 
 def _bytes_in(rows: Sequence[Sequence[Any]]) -> int:
-    """Of what is long in rows of one statement."""
-    long = [place for place, value in enumerate(rows[0]) if isinstance(value, bytes | str)]
+    """About, in rows of one statement: of the columns whose values are long."""
+    long = [place for place, value in enumerate(rows[0]) if isinstance(value, bytes | str) and len(value) > _SHORT]
     return sum(len(row[place]) for place in long for row in rows)
 
 
