@@ -32,6 +32,8 @@ def task_settings(found: Found, shots: int | None = None) -> Mapping[str, Mappin
         defaults |= {"training_ways": round_of[0], "training_shots": round_of[1]}
     if candidate.temperature:
         defaults["temperature"] = candidate.temperature
+    if candidate.enrols and candidate.trains:
+        defaults["episode_queries"] = candidate.queries
     if candidate.enrols and trial.adaptation.passes:
         defaults["refine_passes"] = trial.adaptation.passes
     if not candidate.enrols:
@@ -61,8 +63,9 @@ def run_settings(model: str, found: Found, shots: int | None = None) -> Mapping[
         client |= {"ways": round_of[0], "shots": round_of[1]}
         evaluation["ways"] = found.ways
     if candidate.enrols:
-        options = {"temperature": candidate.temperature, "refine_passes": best.passes}
-        strategy["options"] = {name: value for name, value in options.items() if value}
+        options: dict[str, float] = {"temperature": candidate.temperature, "refine_passes": best.passes}
+        options = {name: value for name, value in options.items() if value}
+        strategy["options"] = options | ({"episode_queries": candidate.queries} if candidate.trains else {})
     else:
         evaluation["passes"] = best.passes
     return {
@@ -130,6 +133,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "passes": trial.candidate.passes,
         "temperature": trial.candidate.temperature,
         "wide": trial.candidate.wide,
+        "episode_queries": trial.candidate.queries,
         "own_settings": trial.candidate.own,
         "rounds": trial.rounds,
         "adapt_learning_rate": trial.adaptation.learning_rate,

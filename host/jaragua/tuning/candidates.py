@@ -18,17 +18,18 @@ SCRATCH: Final = "scratch"
 PROTOTYPES: Final = "protoreptile"
 #: Rates of training, by the task's own, and passes of a round; in the order in which they are tried.
 _TRAINING: Final = ((1.0, 4), (1.0, 1), (1 / 3, 4), (3.0, 1), (3.0, 4), (1 / 3, 1))
-#: Of prototypes: rates by the task's own, temperatures, and wide tasks; a pass of a round enrols anew, so it has one.
+#: Of prototypes: rates by the task's own, temperatures, wide tasks, and queries of an episode (0: no episodes); a pass
+#: of a round enrols anew, so it has one.
 _PROTOTYPES: Final = (
-    (1 / 3, 0.3, True),
-    (1 / 3, 0.9, True),
-    (1.0, 0.3, True),
-    (1 / 3, 0.1, True),
-    (1 / 3, 0.3, False),
-    (1 / 3, 0.02, True),
+    (1 / 3, 0.3, True, 2),
+    (1 / 3, 0.9, True, 0),
+    (1.0, 0.3, True, 2),
+    (1 / 3, 0.1, True, 2),
+    (1 / 3, 0.3, False, 0),
+    (1 / 3, 0.3, True, 0),
 )
-#: Of a metric: rates by the task's own, and temperatures.
-_METRICS: Final = ((1 / 3, 0.3), (1.0, 0.1))
+#: Of a metric: rates by the task's own, temperatures, and queries of an episode.
+_METRICS: Final = ((1 / 3, 0.3, 0), (1.0, 0.3, 2), (1.0, 0.1, 0))
 #: Of the rounds of other candidates: a metric begins as the identity, and more of them fit the training devices alone.
 _METRIC_ROUNDS: Final = 0.1
 #: Inputs of which a metric is tried: its weights are their square.
@@ -52,6 +53,8 @@ class Candidate:
     """Of prototypes (A12.4); 0: the strategy's own."""
     wide: bool = False
     """Whether a round has as many classes and samples as the training devices have (`Tuner`)."""
+    queries: int = 0
+    """Of an episode, in which enrolled samples teach, too (A12.10); 0: no episodes."""
     own: bool = False
     """All settings are the task's own: what an untuned run trains with."""
 
@@ -79,7 +82,7 @@ class Candidate:
         if not self.trains:
             return "plain fine-tuning from random weights"
         if self.enrols:
-            wide = ", wide tasks" if self.wide else ""
+            wide = (", wide tasks" if self.wide else "") + (", episodes" if self.queries else "")
             words = f"{self.strategy}{network}, rate {self.learning_rate:.3g}, temperature {self.temperature:.3g}{wide}"
         else:
             passes = counted(self.passes, "pass", "passes")
@@ -111,8 +114,8 @@ def _of_metrics(model: Model) -> list[Candidate]:
         return []
     rate = model.defaults.learning_rate
     return [
-        Candidate(PROTOTYPES, _clipped(rate * factor), 1, METRIC, temperature=temperature, wide=True)
-        for factor, temperature in _METRICS
+        Candidate(PROTOTYPES, _clipped(rate * factor), 1, METRIC, temperature=temperature, wide=True, queries=queries)
+        for factor, temperature, queries in _METRICS
     ]
 
 
@@ -123,8 +126,8 @@ def _of_steps(name: str, model: Model) -> list[Candidate]:
 def _of_prototypes(model: Model) -> list[Candidate]:
     rate = model.defaults.learning_rate
     return [
-        Candidate(PROTOTYPES, _clipped(rate * factor), 1, temperature=temperature, wide=wide)
-        for factor, temperature, wide in _PROTOTYPES
+        Candidate(PROTOTYPES, _clipped(rate * factor), 1, temperature=temperature, wide=wide, queries=queries)
+        for factor, temperature, wide, queries in _PROTOTYPES
     ]
 
 

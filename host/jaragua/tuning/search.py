@@ -213,7 +213,8 @@ class Tuner:
         prototypes = REGISTRY[base.strategy].PROTOTYPES
         own = Candidate(base.strategy, base.learning_rate, base.passes or 1, own=True)
         if prototypes:
-            own = replace(own, temperature=base.options.get("temperature", 0.0))
+            queries = int(base.options.get("episode_queries", 0))
+            own = replace(own, temperature=base.options.get("temperature", 0.0), queries=queries)
         of_a_round = self._seconds_of_a_round(own) * own.passes
         rounds = min(base.rounds, int(_FOR_OWN * self._seconds / (of_a_round + 1e-9)))
         if base.strategy != SCRATCH and rounds >= min(base.rounds, _LEAST_ROUNDS):
@@ -302,7 +303,9 @@ class Tuner:
         }
         if candidate.own:
             return with_options(turn.base.changed({"tasks": 1}, task=name, rounds=rounds))
-        options = {"temperature": candidate.temperature} if candidate.temperature else {}
+        options: dict[str, float] = {"temperature": candidate.temperature} if candidate.temperature else {}
+        if candidate.enrols:
+            options["episode_queries"] = candidate.queries  # 0 as well: the model's own may be another
         base = turn.base.changed({"tasks": 1, "ways": turn.base.held_out_ways})
         if candidate.wide:
             ways, shots = self.wide
