@@ -34,7 +34,7 @@ def task_settings(found: Found, shots: int | None = None) -> Mapping[str, Mappin
         defaults["temperature"] = candidate.temperature
     if candidate.enrols and candidate.trains:
         defaults["episode_queries"] = candidate.queries
-    if candidate.enrols and trial.adaptation.passes:
+    if candidate.enrols:
         defaults["refine_passes"] = trial.adaptation.passes
     if not candidate.enrols:
         defaults["passes"] = trial.adaptation.passes

@@ -48,6 +48,8 @@ _KEYS: Mapping[Kind, frozenset[str]] = {
 _COMMON = frozenset({"name", "summary", "kind", "path"})
 _SECTIONS = frozenset({"task", "network", "defaults", "scaling"})
 _DEFAULTS = frozenset(START.__dataclass_fields__)
+_MAY_BE_ZERO = frozenset({"refine_passes", "episode_queries"})
+"""Defaults of which 0 means none, and not that the model says nothing."""
 MOST_ROWS = 4096
 SCALING_HINT = "Write NAME = { offset = 4.1, scale = 5.2 }; `jaragua data TASK.toml --scaling` prints all of it."
 _MOST: Mapping[str, float] = dict.fromkeys(_DEFAULTS, 1e9) | {
@@ -260,8 +262,10 @@ class _Reader:
             kind: type[float] = type(getattr(START, key))
             value = self._section("defaults")[key]
             found[key] = self._take("defaults", key, int if kind is int or isinstance(value, int) else float)
-            if isinstance(value, bool) or found[key] <= 0:
-                raise self._error("defaults", key, f"{value!r} is not above 0", "Give a number above 0.")
+            may_be_zero = key in _MAY_BE_ZERO
+            if isinstance(value, bool) or found[key] < 0 or not (found[key] or may_be_zero):
+                least = "0 or more" if may_be_zero else "above 0"
+                raise self._error("defaults", key, f"{value!r} is not {least}", f"Give a number, {least}.")
             if not found[key] <= _MOST[key]:
                 raise self._error("defaults", key, f"{value!r} is too large", f"Give at most {_MOST[key]:g}.")
         return found

@@ -241,6 +241,12 @@ def test_names_are_shuffled_if_asked(tmp_path: Path, audio: Path) -> None:
     assert not np.array_equal(first.x, second.x)
 
 
+def test_refinement_and_episodes_may_be_none(tmp_path: Path, table: Path) -> None:
+    """`jaragua tune` writes 0 over what an earlier search found."""
+    model = from_toml(write(tmp_path, TABLE_TOML + "[defaults]\nrefine_passes = 0\nepisode_queries = 0\n"))
+    assert (model.defaults.refine_passes, model.defaults.episode_queries) == (0, 0)
+
+
 def test_network_and_defaults_are_taken_from_the_file(tmp_path: Path, table: Path) -> None:
     extra = "[network]\nhidden = [12, 6]\n[defaults]\nlearning_rate = 0.1\nshots = 3\nalpha = 1\n"
     model = from_toml(write(tmp_path, TABLE_TOML + extra))
@@ -292,6 +298,7 @@ def test_network_and_defaults_are_taken_from_the_file(tmp_path: Path, table: Pat
         ),
         (lambda text: text + "[defaults]\nround = 3", "[defaults] round: nothing of that name", "'rounds'"),
         (lambda text: text + "[defaults]\nrounds = 0", "[defaults] rounds: 0 is not above 0", ""),
+        (lambda text: text + "[defaults]\nrefine_passes = -1", "[defaults] refine_passes: -1 is not 0 or more", ""),
         (lambda text: text + "[defaults]\nrounds = 2.5", "[defaults] rounds: 2.5 is not a whole number", ""),
         (lambda text: text.replace('"valves"', '"My Valves"'), "[task] name: 'My Valves' is not an identifier", "a-z"),
         (lambda text: text.replace('"valves"', '""'), "[task] name: '' is not an identifier", "a-z"),
