@@ -575,6 +575,8 @@ class RoundMachine:
             return self._close(current)
         current.deadlines_passed += 1
         wanted = len(missing) + len(self._behind)
+        if self._fixed.buffer:  # R13.6: who was lost while behind is counted nowhere else
+            wanted = max(wanted, self._fixed.clients - len(there))
         self._standing.missed(self._behind)
         self._behind = {}
         substitutes = self._substitutes(current, wanted)
