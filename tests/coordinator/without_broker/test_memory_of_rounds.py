@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import hashlib
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -176,3 +179,33 @@ def test_r20_1_the_database_is_not_asked_about_rounds_that_can_count(rules: Rule
         if run.done == 20:
             run.answer(one)
     assert run.asked == asked
+
+
+_MAPPED = """
+import ctypes
+from jaragua.bases.allocator import map_large_blocks
+
+class Info(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")]
+
+libc = ctypes.CDLL(None)
+libc.mallinfo2.restype = Info
+if {changed}:
+    assert map_large_blocks()
+for _ in range(3):
+    bytearray(1 << 20)  # as glibc is, its threshold is then 1 MiB
+before = libc.mallinfo2().hblks
+held = [bytearray(70_000) for _ in range(64)]  # more than the heap has free
+print(libc.mallinfo2().hblks - before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="the C library is not glibc 2.33 or later")
+@pytest.mark.parametrize(("changed", "least"), [(False, 0), (True, 16)])
+def test_r20_6_large_blocks_are_mapped_by_themselves(changed: bool, least: int) -> None:
+    program = _MAPPED.replace("{changed}", str(changed))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    mapped = int(done.stdout)
+    assert mapped >= least
+    assert changed or not mapped

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from jaragua.bases.allocator import map_large_blocks
 from jaragua.cli import output
 from jaragua.cli.next_steps import next_steps, shown
 from jaragua.errors import Interrupted, RunError, UsageError
@@ -175,6 +176,7 @@ def _tune_the_interpreter() -> None:
     gc.set_threshold(50_000, 20, 20)
     # The thread that commits needs the interpreter a few times for each transaction (R31.5).
     sys.setswitchinterval(0.001)
+    map_large_blocks()
 
 
 async def _cancellable(

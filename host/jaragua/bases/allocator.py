@@ -1,0 +1,25 @@
+"""How the C library hands out memory, for processes that run for weeks."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final
+
+#: glibc's M_MMAP_THRESHOLD and M_TRIM_THRESHOLD (malloc.h), and their values in bytes.
+_MMAP_THRESHOLD: Final = (-3, 1 << 16)
+_TRIM_THRESHOLD: Final = (-1, 1 << 17)
+
+
+def map_large_blocks() -> bool:
+    """Blocks of 64 KiB and more are mapped by themselves, and given back when they are freed (R20.6).
+
+    glibc begins with 128 KiB, and raises that to the size of each mapped block that is freed, up to 32 MiB. From then
+    on a group of updates lies in the heap, and leaves holes there. Returns: False where the C library has no such
+    setting (musl, macOS); nothing changes there.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):
+        return False
+    done = [mallopt(*setting) for setting in (_MMAP_THRESHOLD, _TRIM_THRESHOLD)]
+    return all(done)
