@@ -15,6 +15,7 @@ from jaragua.cli.main import run
 from jaragua.models import model_named
 from jaragua.simulation import Comparison, Simulation, simulate
 from jaragua.simulation.comparison import simple_methods
+from jaragua_models import Samples, Task
 
 Make = Callable[..., Simulation]
 DIGITS = {"task": "digits", "ways": 5, "shots": 5, "learning_rate": 0.1, "eval_tasks": 24, "eval_queries": 20}
@@ -79,6 +80,19 @@ def test_tasks_with_owners_are_told_apart(compared: Callable[..., Comparison], u
     assert set(found.per_device) <= {"S1", "S2", "S3", "S4"}
     assert found.devices == len(found.per_device) > 1
     assert set(found.per_class) == {"empty", "occupied"}
+
+
+def test_a_regularised_intercept_keeps_the_border_near_zero() -> None:
+    """The support samples lie to the right of 0, where the border is: with a free intercept it is between them."""
+    support = Samples(np.array([[-0.1, 0.0], [2.0, 0.0]], np.float32), np.array([0, 1]))
+    query = Samples(np.array([[-0.5, 0.0], [0.5, 0.0]], np.float32), np.array([0, 1]))
+    answers = {
+        penalised: simple_methods.logistic_regression(
+            Task(support, query), simple_methods.Regression(0.1, penalised)
+        ).tolist()
+        for penalised in (False, True)
+    }
+    assert answers == {False: [0, 0], True: [0, 1]}
 
 
 def test_a_regression_is_compared_by_its_error(compared: Callable[..., Comparison]) -> None:

@@ -118,12 +118,12 @@ class _Comparing:
         return of_scores(name, errors, self._devices())
 
     def _logistic_regression(self) -> MethodFigures:
-        """With the strength that suits it best on these tasks."""
-        tried = (
-            self._of("logistic regression", partial(simple_methods.logistic_regression, strength=strength), C=strength)
-            for strength in simple_methods.STRENGTHS
-        )
-        return max(tried, key=lambda one: one.score.mean)
+        """With the regularisation that suits it best on these tasks."""
+        return max(map(self._regression, simple_methods.REGRESSIONS), key=lambda one: one.score.mean)
+
+    def _regression(self, how: simple_methods.Regression) -> MethodFigures:
+        settings = {"C": how.strength} | ({"intercept_penalty": 1.0} if how.penalised else {})
+        return self._of("logistic regression", partial(simple_methods.logistic_regression, how=how), **settings)
 
     def _pooled(self) -> Iterator[MethodFigures]:
         model = task_model(self.simulation)

@@ -6,8 +6,9 @@ All see the numbers that the network sees. Logistic regression and the pooled cl
 
 from __future__ import annotations
 
+import itertools
 import warnings
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,31 @@ Labels = NDArray[np.int64]
 NO_SKLEARN: Final = "logistic regression and the pooled classifier need scikit-learn"
 WITH_SKLEARN: Final = "pip install 'jaragua[comparison]'"
 
-#: Inverse strengths of the regularisation: the best on the held-out tasks is shown.
-STRENGTHS: Final = (1.0, 10.0, 100.0)
+
+class Regression(NamedTuple):
+    """How logistic regression is fitted. strength: C, the inverse strength of the regularisation.
+
+    penalised: whether the intercept is regularised, too, as the weight of a further input that is always 1. This keeps
+    the border between the classes near an input of 0, which in a table is the mean of the training devices' rows. With
+    a free intercept the support set alone places the border.
+    """
+
+    strength: float
+    penalised: bool = False
+
+
+#: Of these the best on the held-out tasks is shown.
+REGRESSIONS: Final = (
+    *(Regression(strength) for strength in (1.0, 10.0, 100.0)),
+    *(Regression(strength, penalised=True) for strength in (0.1, 1.0, 10.0)),
+)
+#: Of these where minutes may be spent: `make comparison`.
+MORE_REGRESSIONS: Final = tuple(
+    Regression(strength, penalised)
+    for strength, penalised in itertools.product((0.01, 0.1, 1.0, 10.0, 100.0, 1000.0), (False, True))
+)
+#: C of the pooled classifier.
+_STRENGTH: Final = 10.0
 #: Training samples of the pooled classifier; of more, so many at even distances.
 MOST_POOLED: Final = 5000
 _TREES: Final = 100
@@ -51,11 +75,14 @@ def nearest_prototype(task: Task) -> Labels:
     return nearest
 
 
-def logistic_regression(task: Task, strength: float) -> Labels:
-    """Multinomial logistic regression on the support set. strength: one of STRENGTHS."""
+def logistic_regression(task: Task, how: Regression) -> Labels:
+    """Multinomial logistic regression on the support set."""
     from sklearn.linear_model import LogisticRegression
 
-    return _answers(LogisticRegression(C=strength, max_iter=_MOST_STEPS), task.support, task.query.x)
+    kind = LogisticRegression(C=how.strength, fit_intercept=not how.penalised, max_iter=_MOST_STEPS)
+    if not how.penalised:
+        return _answers(kind, task.support, task.query.x)
+    return _answers(kind, Samples(_with_one(task.support.x), task.support.y), _with_one(task.query.x))
 
 
 def mean_target(task: Task) -> NDArray[Any]:
@@ -77,7 +104,7 @@ class PooledClassifier:
         step = -(-len(samples) // MOST_POOLED)
         some = Samples(samples.x[::step], samples.y[::step])
         kinds = [
-            LogisticRegression(C=STRENGTHS[1], max_iter=_MOST_STEPS),
+            LogisticRegression(C=_STRENGTH, max_iter=_MOST_STEPS),
             RandomForestClassifier(_TREES, random_state=0, n_jobs=1),
         ]
         self._chosen = max(kinds, key=lambda kind: _validated(kind, some))
@@ -108,6 +135,11 @@ def _answers(kind: Any, learnt: Samples, x: Features) -> Labels:
     with _quiet():
         found: Labels = kind.fit(learnt.x, learnt.y).predict(x)
     return found
+
+
+def _with_one(x: Features) -> Features:
+    """With a further input that is always 1."""
+    return np.column_stack([x, np.ones(len(x), x.dtype)])
 
 
 def _quiet() -> warnings.catch_warnings[None]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from jaragua.simulation.comparison.figures import Comparison, MethodFigures
 
+_PENALISED = "regularised intercept"
+
 
 def rows(found: Comparison) -> Iterator[tuple[str, str]]:
     """Each method with its figures, in words."""
@@ -30,7 +32,8 @@ def _named(method: MethodFigures) -> str:
 
 
 def _setting(name: str, value: float) -> str:
-    return {"passes": f"{value:g} passes", "learning_rate": f"rate {value:.3g}"}.get(name, f"{name} {value:g}")
+    words = {"passes": f"{value:g} passes", "learning_rate": f"rate {value:.3g}", "intercept_penalty": _PENALISED}
+    return words.get(name, f"{name} {value:g}")
 
 
 def _figures(found: Comparison, method: MethodFigures) -> str:

@@ -123,7 +123,7 @@ class _Answers:
 
 
 def _simple(metric: str, tasks: Sequence[Task]) -> dict[str, Scores]:
-    """Methods on the support set alone; of logistic regression the strength that suits these tasks best."""
+    """Methods on the support set alone; of logistic regression the form that suits these tasks best."""
     if metric != "accuracy":
         methods = {"nearest neighbour": simple_methods.nearest_neighbour, "mean": simple_methods.mean_target}
         return {
@@ -134,7 +134,7 @@ def _simple(metric: str, tasks: Sequence[Task]) -> dict[str, Scores]:
     def right(method: Callable[[Task], NDArray[Any]]) -> Scores:
         return np.array([np.mean(method(task) == task.query.y) for task in tasks])
 
-    regressions = [partial(simple_methods.logistic_regression, strength=one) for one in simple_methods.STRENGTHS]
+    regressions = [partial(simple_methods.logistic_regression, how=one) for one in simple_methods.MORE_REGRESSIONS]
     return {
         "nearest neighbour": right(simple_methods.nearest_neighbour),
         "nearest prototype": right(simple_methods.nearest_prototype),
