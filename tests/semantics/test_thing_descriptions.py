@@ -22,6 +22,7 @@ from jaragua.semantics.things.statements import Statements, read_statements
 from jaragua.semantics.things.thing_description import Thing, thing_description
 from jaragua.semantics.things.thing_triples import thing_triples
 from jaragua.semantics.vocabulary import OWN, SENSORS
+from jaragua.wire.definitions import Operator
 from semantics.thing_documents import OWNER, board_document, identity, node_document, pi_document
 
 W3C = Path(__file__).parent / "w3c"
@@ -67,6 +68,13 @@ def test_s2_1_w3c_shapes_accept_every_description(name: str) -> None:
 @pytest.mark.parametrize("name", ["board", "board with a password", "board that nobody knows", "gateway", "pi"])
 def test_s4_3_own_shapes_accept_every_description(name: str) -> None:
     assert problems(thing_triples(documents()[name])) == []
+
+
+@pytest.mark.parametrize("operator", Operator)
+def test_s4_3_own_shapes_know_every_operator_that_a_board_may_name(operator: Operator) -> None:
+    document = board_document(identity(operators=1 << operator))
+    assert document["jrg:imageOperators"] == [operator.name.lower()]
+    assert problems(thing_triples(document)) == []
 
 
 def test_s2_2_every_property_is_kept_by_the_broker_so_it_can_be_read_and_observed() -> None:
