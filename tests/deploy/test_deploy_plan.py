@@ -86,7 +86,9 @@ def test_s8_1_a_condition_may_ask_for_another_image_than_the_board_has() -> None
         (ImageRoom(True, 10), ImageRoom(True, 10), Action.KEEP),
         (ImageRoom(True, 9), ImageRoom(False, 10), Action.FLASH),
         (ImageRoom(False, 10), ImageRoom(True, 0), Action.FLASH),
-        (ImageRoom(False, 10), ImageRoom(False, 10, True), Action.KEEP),
+        (ImageRoom(False, 10, True), ImageRoom(False, 10, True), Action.KEEP),
+        (ImageRoom(False, 10, True), ImageRoom(False, 10), Action.KEEP),
+        (ImageRoom(False, 10), ImageRoom(False, 10, True), Action.FLASH),
         (ImageRoom(True, 10), ImageRoom(False, 10, True), Action.FLASH),
     ],
 )

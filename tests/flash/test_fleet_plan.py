@@ -51,6 +51,11 @@ def test_m46_an_image_is_that_of_the_board_with_what_was_asked_for() -> None:
     )
 
 
+def test_a12_9_a_board_tells_whether_its_image_has_gradients_of_prototypes() -> None:
+    assert not board().has_gradients
+    assert board(imageOperators="dense, relu, prototypes, prototype_gradients").has_gradients
+
+
 def test_g32_1_a_board_that_verifies_signatures_loses_its_key_only_if_that_is_said() -> None:
     signed = {"imageOperators": "dense, relu, signed"}
     assert "--coordinator-key" in left(**signed)

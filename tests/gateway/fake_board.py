@@ -30,12 +30,12 @@ from jaragua_compiler.quantisation.blob import Int16Array
 class FakeBoard:
     """A board with weights in memory; `faults` are raised one by one, in place of the next requests' answers."""
 
-    def __init__(self, uid: bytes, model: str = "digits", prototypes: int = 0) -> None:
-        """prototypes: classes there is room for (L4.13)."""
+    def __init__(self, uid: bytes, model: str = "digits", prototypes: int = 0, *, gradients: bool = True) -> None:
+        """prototypes: classes there is room for (L4.13). gradients: of prototypes, if there are any."""
         self._model = jaragua_models.get(model)
         self._plan = plan(self._model.network)
         if prototypes:
-            self._plan = with_prototypes(self._plan, prototypes, gradients=True)
+            self._plan = with_prototypes(self._plan, prototypes, gradients)
         self._engine = ReferenceEngine(self._plan)
         self.uid = uid
         self.signature_of: SignatureOf = lambda sha256: None

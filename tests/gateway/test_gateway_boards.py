@@ -225,6 +225,23 @@ def test_a_board_whose_image_has_no_room_for_prototypes_says_what_it_needs(broke
     run(story())
 
 
+def test_m18_2_a_board_without_gradients_of_prototypes_says_what_it_needs(broker: Broker, tmp_path: Path) -> None:
+    boards = {
+        f"/dev/{name}": FakeBoard(uid, prototypes=12, gradients=False) for name, uid in (("a", UID_A), ("b", UID_B))
+    }
+
+    async def story() -> None:
+        async with beside(broker.url, work(gateway(broker.url, tmp_path), FakePorts(boards))) as headquarters:
+            await headquarters.device_is(ONE, "ready")
+            await headquarters.publish_blob(BLOB)
+            wanted = train_command(BLOB, ONE, temperature=0.05, enrolled_shots=1, episode_queries=1)
+            await headquarters.command("gw", "train", wanted)
+            await until(lambda: "no gradients of prototypes" in (headquarters.device_states(ONE)[-1].reason or ""))
+            assert "without JARAGUA_ACCUMULATE" in (headquarters.device_states(ONE)[-1].reason or "")
+
+    run(story())
+
+
 def test_a_board_that_restarts_between_enrolment_and_training_begins_again(broker: Broker, tmp_path: Path) -> None:
     """M18: a restart forgets the classes with the weights; the update is that of a board that did not restart."""
     boards = {f"/dev/{name}": FakeBoard(uid, prototypes=12) for name, uid in (("a", UID_A), ("b", UID_B))}

@@ -137,13 +137,12 @@ class ImageRoom:
     accumulate: bool = False
     prototypes: int = 0
     episodes: bool = False
-    """Of a run: enrolled samples teach, which an image with sums cannot do (A12.10)."""
+    """Enrolled samples teach, by the gradients of their prototypes (A12.9)."""
 
     def holds(self, needed: ImageRoom) -> bool:
         """Whether an image with this room has what is needed."""
-        if needed.episodes and self.accumulate:
-            return False
-        return self.accumulate >= needed.accumulate and self.prototypes >= needed.prototypes
+        holds = self.accumulate >= needed.accumulate and self.prototypes >= needed.prototypes
+        return holds and self.episodes >= needed.episodes
 
 
 NO_ROOM: Final = ImageRoom()

@@ -36,7 +36,7 @@ class Snapshot:
         for name, device in view.devices.items():
             node = view.nodes.get(device.node)
             board = FleetBoard(device.node, name, device.facts)
-            room = ImageRoom(board.accumulates, board.prototypes)
+            room = ImageRoom(board.accumulates, board.prototypes, board.has_gradients)
             self.presence[device.node, name] = Presence(device.state, node.state if node else "", device.reason, room)
 
     @classmethod

@@ -44,6 +44,11 @@ class FleetBoard:
         return "accumulation" in self.said.get("imageOperators", "").split(", ")
 
     @property
+    def has_gradients(self) -> bool:
+        """Whether its image has gradients of prototypes (A12.9)."""
+        return "prototype_gradients" in self.said.get("imageOperators", "").split(", ")
+
+    @property
     def verifies(self) -> bool:
         """Whether its image verifies the coordinator's signatures (G32)."""
         return "signed" in self.said.get("imageOperators", "").split(", ")
