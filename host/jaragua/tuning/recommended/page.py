@@ -18,7 +18,7 @@ _HEAD: Final = (
 _EXPLAINED: Final = """\
 All figures of a row are of the same held-out tasks: the first {tasks}, or as many as the row says. Simple methods see
 the same features and support set: nearest neighbour, nearest prototype, and scikit-learn's logistic regression with the
-form that suits these held-out tasks best. `jaragua tune` sees training data alone. Differences are paired, task by task.
+form that suits these tasks best. `jaragua tune` sees training data alone. Differences are paired, task by task.
 Intervals are of 95 % and treat the tasks of one held-out device as one observation. Differences of accuracies are in
 points; of errors (`sine`) the sign is turned, so that above 0 is better. One seed.
 """
