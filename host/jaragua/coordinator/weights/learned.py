@@ -144,12 +144,13 @@ class StoredRows:
         self._sums = [(np.ones(len(samples)), sums.plain), (samples, sums.weighted)]
         return sums.lengths
 
-    def learned(self, first: int = 0) -> Iterator[tuple[slice, Vector]]:
+    def learned(self, first: int = 0, room: Vector | None = None) -> Iterator[tuple[slice, Vector]]:
         """What some devices learned, and which of the updates they are; from that place on all in their order.
 
-        It holds until the next is asked for: all are made in the same memory.
+        It holds until the next is asked for: all are made in the same memory, or in `room`, float64 [64, parameters].
         """
-        room = np.empty((min(_ROWS_AT_ONCE, len(self._updates)), self.parameters))
+        if room is None:
+            room = np.empty((min(_ROWS_AT_ONCE, len(self._updates)), self.parameters))
         for place, alike, some in self._runs(first):
             base = self._start.base_of(alike.round_number, alike.encoding, alike.codec)
             blobs = [one.blob for one in some]
@@ -214,9 +215,15 @@ class EarlyRows:
             self._come[one.device] = one
         while not self._has_given_up and len(some := self._next()) == _ROWS_AT_ONCE:
             samples = np.array([one.samples for one in some], dtype=np.float64)
-            for places, learned in StoredRows([self._codec] * len(some), self._start, self._number, some).learned():
+            rows = StoredRows([self._codec] * len(some), self._start, self._number, some)
+            for places, learned in rows.learned(room=self._room):
                 self.sums.add(learned, samples[places])
             self.walked += some
+
+    @cached_property
+    def _room(self) -> Vector:
+        """Of a round: fresh memory for each 64 rows would take a page fault for every 4 KiB of them."""
+        return np.empty((_ROWS_AT_ONCE, len(self._start.vector)))
 
     def begins(self, updates: Sequence[StoredUpdate]) -> bool:
         """Whether the sums are over the first of these: a device that stepped in may stand among them."""
