@@ -183,7 +183,7 @@ def test_r20_1_the_database_is_not_asked_about_rounds_that_can_count(rules: Rule
 
 _MAPPED = """
 import ctypes
-from jaragua.bases.allocator import map_large_blocks
+from jaragua.cli.verbs import run
 
 class Info(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in (
@@ -192,7 +192,7 @@ class Info(ctypes.Structure):
 libc = ctypes.CDLL(None)
 libc.mallinfo2.restype = Info
 if {changed}:
-    assert map_large_blocks()
+    run._tune_the_interpreter()
 for _ in range(3):
     bytearray(1 << 20)  # as glibc is, its threshold is then 1 MiB
 before = libc.mallinfo2().hblks
