@@ -72,6 +72,17 @@ void real_bench_send_sample(uint32_t number, uint32_t from, uint32_t to)
     }
 }
 
+struct job_state real_bench_finish_job(uint32_t job, uint32_t samples)
+{
+    for (uint32_t i = 0; i < samples; i++) {
+        real_bench_send_sample(i, 0, REAL_SAMPLE_BYTES);
+        node_bench_settle();
+    }
+    const struct response_r answer = node_bench_end_job(job);
+    CHECK_EQUAL(answer.response_job_state_m.job_state_state, JRG_JOB_STATE_DONE);
+    return answer.response_job_state_m;
+}
+
 void real_bench_send_blob(const uint8_t *blob, uint32_t from, uint32_t to)
 {
     while (from < to) {

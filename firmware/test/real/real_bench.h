@@ -24,6 +24,9 @@ void real_bench_make_sample(uint32_t number, uint8_t sample[REAL_SAMPLE_BYTES]);
 /* The bytes from..to-1 of sample `number`, in frames; they must be those that the board expects. */
 void real_bench_send_sample(uint32_t number, uint32_t from, uint32_t to);
 
+/* Sends samples 0..samples-1 of a running job and ends it; checks that it is done. */
+struct job_state real_bench_finish_job(uint32_t job, uint32_t samples);
+
 /* DATA frames with the bytes from..to-1 of a blob. */
 void real_bench_send_blob(const uint8_t *blob, uint32_t from, uint32_t to);
 

@@ -34,13 +34,7 @@ static struct job_state work(uint32_t job, jrg_job_kind kind, int base)
     CHECK_EQUAL(node_bench_ask(&request).response_choice, response_job_state_m_c);
     fake_host_forget(&node_bench_host);
     node_bench_settle();
-    for (uint32_t i = 0; i < SAMPLES; i++) {
-        real_bench_send_sample(i, 0, REAL_SAMPLE_BYTES);
-        node_bench_settle();
-    }
-    const struct response_r answer = node_bench_end_job(job);
-    CHECK_EQUAL(answer.response_job_state_m.job_state_state, JRG_JOB_STATE_DONE);
-    return answer.response_job_state_m;
+    return real_bench_finish_job(job, SAMPLES);
 }
 
 static void boot(void)

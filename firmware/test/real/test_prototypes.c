@@ -27,21 +27,10 @@ static void begin(uint32_t job, jrg_job_kind kind, int base, bool fresh)
     node_bench_settle();
 }
 
-static struct job_state finish(uint32_t job)
-{
-    for (uint32_t i = 0; i < SAMPLES; i++) {
-        real_bench_send_sample(i, 0, REAL_SAMPLE_BYTES);
-        node_bench_settle();
-    }
-    const struct response_r answer = node_bench_end_job(job);
-    CHECK_EQUAL(answer.response_job_state_m.job_state_state, JRG_JOB_STATE_DONE);
-    return answer.response_job_state_m;
-}
-
 static void enrol_all(bool fresh)
 {
     begin(ENROL_JOB, JRG_JOB_KIND_ENROL, 0, fresh);
-    (void)finish(ENROL_JOB);
+    (void)real_bench_finish_job(ENROL_JOB, SAMPLES);
 }
 
 static void boot(void)
@@ -69,10 +58,10 @@ TEST(l4_13_enrolling_anew_forgets_what_was_enrolled)
     enrol_all(false);
     check_counts(1);
     begin(NEXT_JOB, JRG_JOB_KIND_ENROL, REAL_NO_BASE, false);
-    (void)finish(NEXT_JOB);
+    (void)real_bench_finish_job(NEXT_JOB, SAMPLES);
     check_counts(2);
     begin(NEXT_JOB + 1, JRG_JOB_KIND_ENROL, REAL_NO_BASE, true);
-    (void)finish(NEXT_JOB + 1);
+    (void)real_bench_finish_job(NEXT_JOB + 1, SAMPLES);
     check_counts(1);
 }
 
@@ -118,7 +107,7 @@ TEST(l4_13_training_with_prototypes_takes_the_steps_of_the_model)
     enrol_all(true);
     node_bench_stage(real_blobs[1], real_bench_hash(1));
     begin(NEXT_JOB, JRG_JOB_KIND_TRAIN, 1, false);
-    const struct job_state state = finish(NEXT_JOB);
+    const struct job_state state = real_bench_finish_job(NEXT_JOB, SAMPLES);
     memcpy(weights, real_blobs[1], sizeof real_blobs[1]);
     CHECK_EQUAL(jrg_model_bind(weights), JRG_NN_OK);
     CHECK_EQUAL(jrg_model_set_accumulation(3), JRG_NN_OK);
