@@ -17,11 +17,11 @@ def map_large_blocks() -> bool:
     on a group of updates lies in the heap, and leaves holes there, which small blocks that live for a round divide. Up
     to 64 MiB at the end of the heap stay, or each round would give them back and ask for them again.
 
-    Returns: False where the C library has no such setting (musl, macOS); nothing changes there.
+    Returns: False where the C library has no such setting (musl, macOS, Windows); nothing changes there.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError):
+    except (AttributeError, OSError, TypeError):  # TypeError: Windows has no library without a name
         return False
     done = [mallopt(*setting) for setting in (_MMAP_THRESHOLD, _TRIM_THRESHOLD)]
     return all(done)
