@@ -136,7 +136,7 @@ def _stored(layer: WeightedPlan, content: _Bytes) -> npt.NDArray[np.signedintege
 def _ordered(layer: WeightedPlan, content: _Bytes) -> npt.NDArray[np.signedinteger]:
     kind, size = ("i1", 1) if layer.per_channel else ("<i2", 2)
     count = content.shape[1] // (size * layer.row_elements)
-    rows = np.ascontiguousarray(content).view(kind).reshape(len(content), count, layer.row_elements)
+    rows = content.view(kind).reshape(len(content), count, layer.row_elements)
     if not layer.per_channel:
         return rows
     return rows.reshape(*rows.shape[:2], -1, 4)[..., QUAD_ORDER].reshape(rows.shape)
@@ -152,4 +152,4 @@ def _padding(layer: WeightedPlan, rows: _Bytes) -> npt.NDArray[np.signedinteger]
 
 def _biases(layer: WeightedPlan, rows: _Bytes) -> npt.NDArray[np.int32]:
     content = rows[:, layer.biases_offset : layer.biases_offset + 4 * layer.trained_rows]
-    return np.ascontiguousarray(content).view("<i4")
+    return content.view("<i4")
