@@ -172,10 +172,13 @@ def test_a_narrow_round_of_prototypes_is_written_as_it_was_tried() -> None:
     """`keywords` has rounds of ten words by default; what was tried with five must say so."""
     narrow = Candidate("protoreptile", 0.01, 1, temperature=0.3)
     best = Trial(narrow, 100, Tried(0.97, 0, 0.01), Means(0.97, 0.01), (0.97, 0.97), 1.0)
-    found = Found("accuracy", "protoreptile", ("a", "b"), (best,), (), False, (10, 3), (5, 3), 5)
+    rounds = (10, 3), (5, 3), (10, 4)
+    found = Found("accuracy", "protoreptile", ("a", "b"), (best,), (), False, *rounds, 5, own_labels=True)
     assert run_settings("keywords", found)["client"] == {"learning_rate": 0.01, "passes": 1, "ways": 5, "shots": 3}
     wide = replace(found, trials=(replace(best, candidate=replace(narrow, wide=True)),))
     assert run_settings("keywords", wide)["client"]["ways"] == 10
+    own = replace(found, trials=(replace(best, candidate=replace(narrow, own=True)),))
+    assert run_settings("keywords", own)["client"] == {"learning_rate": 0.01, "passes": 1, "ways": 10, "shots": 4}
 
 
 def test_one_training_device_is_too_few(tmp_path: Path) -> None:
@@ -218,10 +221,10 @@ def test_settings_of_a_zoo_model_make_a_runs_file(
     assert json.loads(capsys.readouterr().out)["data"]["task"] == "sine"
 
 
-def found_of(own: Trial, *others: Trial, simple: tuple[Simple, ...] = ()) -> Found:
+def found_of(own: Trial, *others: Trial, simple: tuple[Simple, ...] = (), own_labels: bool = True) -> Found:
     """Of four validation devices with one task each; the task's own strategy is that of the first."""
     strategy, devices = own.candidate.strategy, ("m1", "m2", "m3", "m4")
-    return Found("accuracy", strategy, devices, (own, *others), simple, False, (5, 5), (5, 5), 5)
+    return Found("accuracy", strategy, devices, (own, *others), simple, False, (5, 5), (5, 5), (5, 5), 5, own_labels)
 
 
 def test_a_simpler_candidate_is_chosen_if_the_best_is_not_ahead_of_it() -> None:
@@ -245,6 +248,15 @@ def test_what_is_not_trained_gives_way_to_the_tasks_own_settings_or_to_what_is_c
     assert found_of(trial("tinyreptile", (0.94, 0.94, 0.94, 0.94)), steps, metric).best is metric
     clear = trial("tinyreptile", (0.99, 0.97, 0.99, 0.97))
     assert found_of(clear, steps).best is clear
+
+
+def test_where_labels_mean_the_same_the_best_need_not_be_clearly_better_than_what_is_not_trained() -> None:
+    """The same trials with a task's own labels, and with the same labels on all devices."""
+    steps = trial("scratch", (0.95, 0.95, 0.95, 0.95))
+    steps = replace(steps, candidate=replace(steps.candidate, trains=False))
+    own, best = trial("tinyreptile", (0.94, 0.94, 0.94, 0.94)), trial("fedavg", (0.98, 0.95, 0.98, 0.95))
+    assert found_of(own, steps, best).best is steps
+    assert found_of(own, steps, best, own_labels=False).best is best
 
 
 def test_a_strategy_that_loses_to_a_method_without_training_gives_way() -> None:
@@ -312,7 +324,8 @@ def test_logistic_regression_by_steps_is_a_candidate_and_can_be_written() -> Non
     assert str(linear) == "logistic regression by steps on the features"
     scores = (1.0, 0.9, 1.0)
     best = Trial(linear, 0, Tried(0.97, -64, 0.03), Means(0.97, 0.01), scores, 1.0)
-    found = Found("accuracy", "tinyreptile", ("", "", ""), (best,), (), False, (5, 5), (5, 5), 5)
+    rounds = (5, 5), (5, 5), (5, 5)
+    found = Found("accuracy", "tinyreptile", ("", "", ""), (best,), (), False, *rounds, 5, own_labels=True)
     told = run_settings("digits", found)
     assert told["model"] == {"name": "linear:digits"}
     assert told["evaluation"] == {"learning_rate": 0.03, "passes": 64}
@@ -320,14 +333,14 @@ def test_logistic_regression_by_steps_is_a_candidate_and_can_be_written() -> Non
 
 
 def test_a2_8_a_learned_metric_is_a_candidate_and_can_be_written(tmp_path: Path) -> None:
-    """Of a model of the zoo and of own data, in a tenth of the rounds; not where it has too many weights."""
+    """Of a model of the zoo and of own data, in few rounds and in all; not where it has too many weights."""
     path = write_valves(tmp_path)
     found = {name: [one for one in trained(model_named(name)) if one.variant] for name in ("digits", str(path))}
-    assert [(one.rounds_of(300), one.queries) for one in found["digits"]] == [(30, 0), (30, 2), (30, 0)]
+    assert [(one.rounds_of(300), one.queries) for one in found["digits"]] == [(30, 0), (30, 2), (300, 2)]
     assert str(found["digits"][0]).startswith("protoreptile of a learned metric, rate ")
     assert not [one for name in ("omniglot", "sine") for one in trained(model_named(name)) if one.variant]
     best = Trial(found[str(path)][0], 30, Tried(0.97, 0, 0.03), Means(0.97, 0.01), (1.0, 0.9), 1.0)
-    told = Found("accuracy", "tinyreptile", ("", ""), (best,), (), False, (5, 5), (5, 5), 5)
+    told = Found("accuracy", "tinyreptile", ("", ""), (best,), (), False, (5, 5), (5, 5), (5, 5), 5, own_labels=True)
     assert run_settings("digits", told)["model"] == {"name": "metric:digits"}
     path.write_text(with_values(path.read_text(), task_settings(told)))
     model_named.cache_clear()

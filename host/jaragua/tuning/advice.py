@@ -74,11 +74,11 @@ def run_settings(model: str, found: Found, shots: int | None = None) -> Mapping[
 
 
 def _round_of(found: Found) -> tuple[int, int] | None:
-    """Classes and samples of a round of training with prototypes; None where they are the task's own."""
+    """Classes and samples of a round of training with prototypes; None of other candidates."""
     candidate = found.best.candidate
-    if not candidate.enrols or not candidate.trains or candidate.own:
+    if not candidate.enrols or not candidate.trains:
         return None
-    return found.wide if candidate.wide else found.narrow
+    return found.own if candidate.own else found.wide if candidate.wide else found.narrow
 
 
 def sentence(trial: Trial, metric: str) -> str:

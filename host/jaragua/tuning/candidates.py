@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from jaragua.models import LINEAR, METRIC
@@ -28,10 +28,9 @@ _PROTOTYPES: Final = (
     (1 / 3, 0.3, False, 0),
     (1 / 3, 0.3, True, 0),
 )
-#: Of a metric: rates by the task's own, temperatures, and queries of an episode.
-_METRICS: Final = ((1 / 3, 0.3, 0), (1.0, 0.3, 2), (1.0, 0.1, 0))
-#: Of the rounds of other candidates: a metric begins as the identity, and more of them fit the training devices alone.
-_METRIC_ROUNDS: Final = 0.1
+#: Of a metric: rates by the task's own, temperatures, queries of an episode, and its share of the rounds of others. It
+#: begins as the identity: with few devices, more rounds fit these devices alone.
+_METRICS: Final = ((1 / 3, 0.3, 0, 0.1), (1.0, 0.3, 2, 0.1), (1.0, 0.3, 2, 1.0))
 #: Inputs of which a metric is tried: its weights are their square.
 _MOST_METRIC_INPUTS: Final = 362
 _NETWORKS: Final = {"": "", LINEAR: ", without hidden layers", METRIC: " of a learned metric"}
@@ -55,6 +54,8 @@ class Candidate:
     """Whether a round has as many classes and samples as the training devices have (`Tuner`)."""
     queries: int = 0
     """Of an episode, in which enrolled samples teach, too (A12.10); 0: no episodes."""
+    share: float = 1.0
+    """Of the rounds that others train."""
     own: bool = False
     """All settings are the task's own: what an untuned run trains with."""
 
@@ -73,7 +74,7 @@ class Candidate:
 
     def rounds_of(self, rounds: int) -> int:
         """As many as it trains where others train that many."""
-        return max(1, round(rounds * _METRIC_ROUNDS)) if rounds and self.variant == METRIC else rounds
+        return max(1, round(rounds * self.share)) if rounds else 0
 
     def __str__(self) -> str:
         network = _NETWORKS[self.variant]
@@ -114,8 +115,8 @@ def _of_metrics(model: Model) -> list[Candidate]:
         return []
     rate = model.defaults.learning_rate
     return [
-        Candidate(PROTOTYPES, _clipped(rate * factor), 1, METRIC, temperature=temperature, wide=True, queries=queries)
-        for factor, temperature, queries in _METRICS
+        replace(_with(rate * factor, temperature, queries), variant=METRIC, wide=True, share=share)
+        for factor, temperature, queries, share in _METRICS
     ]
 
 
@@ -126,9 +127,14 @@ def _of_steps(name: str, model: Model) -> list[Candidate]:
 def _of_prototypes(model: Model) -> list[Candidate]:
     rate = model.defaults.learning_rate
     return [
-        Candidate(PROTOTYPES, _clipped(rate * factor), 1, temperature=temperature, wide=wide, queries=queries)
+        replace(_with(rate * factor, temperature, queries), wide=wide)
         for factor, temperature, wide, queries in _PROTOTYPES
     ]
+
+
+def _with(rate: float, temperature: float, queries: int) -> Candidate:
+    """With prototypes."""
+    return Candidate(PROTOTYPES, _clipped(rate), 1, temperature=temperature, queries=queries)
 
 
 def adaptation_rates(rate: float) -> list[float]:

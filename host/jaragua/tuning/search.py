@@ -76,8 +76,9 @@ class Simple:
 class Found:
     """All that was tried, in its order.
 
-    own_strategy: the task's own. devices: of each validation task. out_of_time: candidates were left. wide, narrow:
-    classes and samples of each in a round of wide tasks, and of others; ways: classes of a validation task.
+    own_strategy: the task's own. devices: of each validation task. out_of_time: candidates were left. wide, narrow,
+    own: classes and samples of each in a round of wide tasks, of others, and of the task's own settings; ways: classes
+    of a validation task. own_labels: labels mean something else in every task.
     """
 
     metric: str
@@ -88,14 +89,17 @@ class Found:
     out_of_time: bool
     wide: tuple[int, int]
     narrow: tuple[int, int]
+    own: tuple[int, int]
     ways: int
+    own_labels: bool
 
     @property
     def best(self) -> Trial:
         """The trial with the best score, unless a simpler one is as good as far as the validation set can tell.
 
-        The best of many trials on few devices is often only lucky. So the best without training stays unless another
-        is clearly better (`is_clear`), or one of few that are no choice of many (`Candidate.is_set`) is ahead of it.
+        The best of many trials on few devices is often only lucky. Where labels are each task's own, features of few
+        devices often serve these devices alone. There the best without training stays unless another is clearly better
+        (`is_clear`), or one of few that are no choice of many (`Candidate.is_set`) is ahead of it.
         The task's own strategy stays unless the best is ahead of it, or it is behind a method without training. Of one
         validation device alone it always stays, as its tasks say nothing of others.
         """
@@ -104,7 +108,7 @@ class Found:
             return own
         untrained = (one for one in self.trials if not one.candidate.trains and math.isfinite(one.score.mean))
         plain = max(untrained, key=_score, default=None)
-        if plain is not None and not self.is_clear(best, plain):
+        if self.own_labels and plain is not None and not self.is_clear(best, plain):
             ahead = [one for one in self.trials if one.candidate.is_set and self._is_ahead(one, plain)]
             return max(ahead, key=_score, default=plain)
         if own is None or self._is_ahead(best, own) or own.adaptation.score < self._best_without_training:
@@ -185,6 +189,7 @@ class Tuner:
         self._seconds, self._ends = seconds, clock() + seconds
         self._turns = turns_of(base, leave_one_out)
         self._base = self._turns[0].base
+        self._own = base.ways, base.shots
         self._plain = base.task
         self._tasks = [task for turn in self._turns for task in drawn_tasks(turn.base, range(turn.tasks))]
         self._devices = [task.device for task in self._tasks]
@@ -205,7 +210,8 @@ class Tuner:
         simple = tuple(_simple(self._tasks, self._devices)) if model.metric == "accuracy" else ()
         own, ways = self._base.strategy, self._base.held_out_ways
         devices, trials, narrow = tuple(self._devices), tuple(self._trials), (ways, self._base.shots)
-        return Found(model.metric, own, devices, trials, simple, out_of_time, self.wide, narrow, ways)
+        rounds_of = self.wide, narrow, self._own
+        return Found(model.metric, own, devices, trials, simple, out_of_time, *rounds_of, ways, model.own_labels)
 
     def _try_own_settings(self) -> None:
         """An untuned run is a candidate as well, so what is recommended is no worse on the validation tasks."""

@@ -94,7 +94,8 @@ class Description:
     """Units of dense layers with ReLU, or one linear square layer, the identity at first (A2.8)."""
     filters: tuple[int, ...] = (8, 16)
     defaults: Mapping[str, float] = field(default_factory=dict)
-    strategy: str = START.strategy
+    strategy: str = ""
+    """As [defaults] names it; "": it names none."""
     file: Path = Path()
 
     @property
@@ -156,7 +157,7 @@ class _Reader:
             hidden=self._hidden(),
             filters=self._several("filters", int, (8, 16), "network"),
             defaults=self._defaults(),
-            strategy=self._take("defaults", "strategy", str, START.strategy),
+            strategy=self._take("defaults", "strategy", str, ""),
         )
 
     def _hidden(self) -> tuple[int, ...] | Literal["metric"]:

@@ -16,11 +16,9 @@ from jaragua_models.own_data.description import Description
 from jaragua_models.own_data.devices import name_of, owner_of
 from jaragua_models.own_data.reading import files
 from jaragua_models.own_data.samples import Table, held_out
+from jaragua_models.own_data.settings import default_settings, recommended_settings
 from jaragua_models.own_data.statistics import Statistics
 from jaragua_models.own_data.tasks import ClassTasks, DeviceTasks, standardised
-
-QUERIES_A_WAY = 5
-USUAL_WAYS = 5
 
 
 def from_toml(path: str | Path, scaling: InputFormat | None = None) -> Model:
@@ -41,6 +39,7 @@ def from_toml(path: str | Path, scaling: InputFormat | None = None) -> Model:
         defaults=defaults,
         metric="accuracy",
         own_labels=description.naming == "shuffled",
+        recommended=recommended_settings(description, defaults),
         interface=_interface(description, table, inputs),
     )
 
@@ -173,19 +172,6 @@ def _tasks(description: Description, table: Table, kept: tuple[str, ...]) -> Tas
     if description.kind == "images":
         return ClassTasks(description.name, table, kept)
     return DeviceTasks(description.name, table, kept, description.naming)
-
-
-def default_settings(description: Description, table: Table, kept: tuple[str, ...]) -> Defaults:
-    """What the file says; else every class (fixed) or up to five ways, and five queries a way."""
-    count = len(table.classes)
-    if description.kind == "images":
-        count = min(len(kept), count - len(kept))
-    usual = count if description.naming == "fixed" else min(USUAL_WAYS, count)
-    ways = int(description.defaults.get("ways", usual))
-    filled = {"ways": ways, "queries": QUERIES_A_WAY * ways, **description.defaults}
-    if description.kind != "images" and description.path:  # more devices than there are would share their data
-        filled.setdefault("clients", min(told.START.clients, len(set(table.devices.tolist()) - set(kept))))
-    return replace(told.START, strategy=description.strategy, **filled)  # type: ignore[arg-type]
 
 
 def _network(path: Path, description: Description, table: Table, defaults: Defaults) -> Network:

@@ -13,9 +13,10 @@ from jaragua_models.own_data import description as told
 from jaragua_models.own_data import remarks
 from jaragua_models.own_data.description import Description
 from jaragua_models.own_data.devices import name_of
-from jaragua_models.own_data.model import default_settings, held_out_of
+from jaragua_models.own_data.model import held_out_of
 from jaragua_models.own_data.reading import files
 from jaragua_models.own_data.samples import Table, counted
+from jaragua_models.own_data.settings import default_settings
 from jaragua_models.own_data.statistics import Statistics
 from jaragua_models.own_data.tasks import DeviceTasks
 

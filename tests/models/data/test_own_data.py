@@ -241,6 +241,40 @@ def test_names_are_shuffled_if_asked(tmp_path: Path, audio: Path) -> None:
     assert not np.array_equal(first.x, second.x)
 
 
+def test_d12_a_task_has_the_settings_of_its_kind_of_data(tmp_path: Path, table: Path, audio: Path) -> None:
+    """Strategy, passes of a round, passes and rate of a new device."""
+
+    def told(text: str, strategy: str | None = None) -> tuple[str, int, int, float]:
+        found = from_toml(write(tmp_path, text)).defaults_of(strategy)
+        return found.strategy, found.training_passes, found.passes, found.adapt_learning_rate
+
+    assert told(TABLE_TOML) == ("tinyreptile", 4, 16, 0.0)
+    assert told(TABLE_TOML + "time = []\n") == ("tinyreptile", 4, 16, 0.0)
+    by_time = TABLE_TOML + 'features = ["pressure"]\ntime = "row"\n'
+    assert told(by_time) == ("tinyreptile", 4, 4, 0.00667)
+    assert told(by_time + "[defaults]\nlearning_rate = 0.3\npasses = 2\n") == ("tinyreptile", 4, 2, 0.1)
+    assert told(AUDIO_TOML) == ("tinyreptile", 4, 64, 0.06)
+    assert told(AUDIO_TOML + "[defaults]\nlearning_rate = 0.3\n")[3] == 0.5
+    shuffled = AUDIO_TOML + 'naming = "shuffled"\n'
+    assert told(shuffled)[:2] == ("protoreptile", 1)
+    assert told(shuffled, "tinyreptile") == ("tinyreptile", 4, 16, 0.0)
+    for words in ('[defaults]\nstrategy = "tinyreptile"\n', "[network]\nhidden = []\n"):
+        assert told(shuffled + words) == ("tinyreptile", 4, 16, 0.0)
+
+
+def test_d12_episodes_have_settings_that_the_file_can_change(tmp_path: Path, audio: Path) -> None:
+    shuffled = AUDIO_TOML + 'naming = "shuffled"\n[defaults]\nshots = 1\n'
+
+    def told(text: str) -> tuple[int, float, int, int, float]:
+        found = from_toml(write(tmp_path, text)).defaults_of(None)
+        episode = found.shots_of_a_round, found.temperature, found.episode_queries
+        return (*episode, found.refine_passes, found.adapt_learning_rate)
+
+    assert told(shuffled) == (3, 0.3, 2, 16, 0.06)
+    changed = "training_shots = 4\ntemperature = 0.1\nepisode_queries = 0\nrefine_passes = 0\nlearning_rate = 0.01\n"
+    assert told(shuffled + changed) == (4, 0.1, 0, 0, 0.03)
+
+
 def test_refinement_and_episodes_may_be_none(tmp_path: Path, table: Path) -> None:
     """`jaragua tune` writes 0 over what an earlier search found."""
     model = from_toml(write(tmp_path, TABLE_TOML + "[defaults]\nrefine_passes = 0\nepisode_queries = 0\n"))
