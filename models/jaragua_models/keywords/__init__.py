@@ -29,8 +29,9 @@ PROTOTYPES = replace(
     rounds=1000,
     devices=29,
     temperature=0.3,
+    episode_queries=2,
 )
-"""A round enrols one take of each word of a speaker and trains on the two others; all training speakers take turns."""
+"""An episode enrols one take of each word of a speaker and trains on the two others; all training speakers take turns."""
 
 MODEL = Model(
     name="keywords",
