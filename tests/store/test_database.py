@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,6 +130,24 @@ def test_updates_come_back_sorted_by_device(store: Store) -> None:
     assert [one.device for one in store.updates("run-1", 1)] == ["board-1", "board-10", "board-2"]
 
 
+def test_r31_11_what_is_written_together_is_there_as_a_whole_or_not_at_all(store: Store) -> None:
+    def end_and_begin() -> None:
+        store.close_round("run-1", 1, {"loss": 0.5}, Initialisation(1, INITIAL.vector, b"\x02" * 32), finished=False)
+        store.open_round("run-1", 2, ["board-1"], [FIRST._replace(round_number=2)])
+
+    store.open_round("run-1", 1, ["board-1"], [FIRST])
+    with suppress(ValueError), store.together():
+        end_and_begin()
+        raise ValueError
+    assert [(one.round_number, one.metrics) for one in store.rounds("run-1")] == [(1, None)]
+    with store.together():
+        end_and_begin()
+        assert [one.round_number for one in store.rounds("run-1")] == [1]
+    assert [(one.round_number, one.metrics) for one in store.rounds("run-1")] == [(1, {"loss": 0.5}), (2, None)]
+    assert store.assignments("run-1") == [FIRST, FIRST._replace(round_number=2)]
+    store.set_status("run-1", "stopped")  # alone again
+
+
 def test_r31_1_what_is_kept_in_memory_is_what_the_database_has(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also R23.8: so many rows at once are a COPY in PostgreSQL. Of more bytes than are kept the database is asked."""
     devices = [f"board-{number}" for number in range(12)]
@@ -146,7 +165,7 @@ def test_r31_1_what_is_kept_in_memory_is_what_the_database_has(store: Store, mon
         assert reader.updates("run-1", 1) == kept
         assert {one.seed for one in reader.assignments("run-1")} == {2**62}
     monkeypatch.setattr(open_round, "MOST_BYTES", 1)
-    store.open_round("run-1", 2, devices[:1], [replace(FIRST, round_number=2, device=devices[0])])
+    store.open_round("run-1", 2, devices[:1], [FIRST._replace(round_number=2, device=devices[0])])
     store.add_updates("run-1", [replace(update(devices[0]), round_number=2, taken_in=2)])
     assert len(store.updates("run-1", 2)) == 1
     assert asked
@@ -163,7 +182,7 @@ def test_r31_2_the_hash_that_was_compared_is_kept(store: Store) -> None:
 def test_r31_1_a_round_that_another_process_opened_is_read_from_the_database(place: Place) -> None:
     with Store(place) as store:
         store.create_run(RECORD, INITIAL)
-        store.open_round("run-1", 1, ["board-1", "board-2"], [FIRST, replace(FIRST, device="board-2")])
+        store.open_round("run-1", 1, ["board-1", "board-2"], [FIRST, FIRST._replace(device="board-2")])
         store.add_updates("run-1", [update()])
     with Store(place) as store:
         store.add_updates("run-1", [update("board-2")])

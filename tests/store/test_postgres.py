@@ -302,5 +302,5 @@ def test_g18_a_weaker_check_is_refused_unless_it_is_asked_for(mode: str) -> None
 
 def test_the_first_assignment_is_as_in_sqlite(store: Store) -> None:
     """BIGINT holds what a seed may be."""
-    store.open_round("run-1", 2, ["board-1"], [replace(FIRST, round_number=2)])
-    assert store.assignments("run-1", since=2) == [replace(FIRST, round_number=2)]
+    store.open_round("run-1", 2, ["board-1"], [FIRST._replace(round_number=2)])
+    assert store.assignments("run-1", since=2) == [FIRST._replace(round_number=2)]

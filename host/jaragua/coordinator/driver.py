@@ -7,7 +7,7 @@ import hashlib
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,6 +55,9 @@ _MS_BETWEEN_WAITING = 1000
 _FORMS_OF_COMMANDS = 64
 #: Of a command: round, attempt, deadline (Unix milliseconds), start, start in float32, newest stored round.
 _Alike: TypeAlias = tuple[int, int, int, bytes, bytes | None, int | None]
+#: Of a closed round: its figures, the same as a line, and its updates, which go with the thread that writes the files:
+#: to give up the memory of thousands of them takes milliseconds in which no device works.
+_Unwritten: TypeAlias = tuple[dict[str, Any], str, Sequence[StoredUpdate]]
 #: R31.7: groups whose transaction goes on or waits.
 _MOST_COMMITTING = 8
 #: R31.7: by the event loop itself, in some milliseconds.
@@ -99,6 +102,8 @@ class _Traffic:
     secure_bytes: int = 0
     """Answers of the secure sum."""
     opened_ms: int = field(default_factory=monotonic_ms)
+    nodes: set[str] | None = None
+    """That were given work; None: this process has not opened the round."""
 
     @property
     def beside(self) -> int:
@@ -145,11 +150,13 @@ class Driver:
         """What train-commands have in common that differ in device and seed."""
         self._commands_waiting: list[tuple[Assignment, int]] = []
         """Commands that are to be sent, and their deadlines in Unix milliseconds."""
-        self._unwritten: list[tuple[dict[str, Any], str, list[str]]] = []
-        """Figures of rounds that the files beside the database lack, also as a line, and the devices of each."""
+        self._unwritten: list[_Unwritten] = []
+        """Rounds that the files beside the database lack."""
         self._writing: Future[None] | None = None
         """Such files are being written, or were."""
-        self._committing: deque[asyncio.Future[None]] = deque()
+        self._written_open = 0
+        """The newest round that this process has written down as open."""
+        self._committing: deque[asyncio.Task[None]] = deque()
         """Transactions of groups, in their order."""
         self._worker = ThreadPoolExecutor(1, "jaragua-store")
         self._writer = ThreadPoolExecutor(1, "jaragua-files")
@@ -225,8 +232,10 @@ class Driver:
     async def take_in_soon(self, updates: Sequence[Arrived]) -> None:
         """The same, but the last transaction may still go on (R31.7); `settle` before anything but more updates."""
         with self._own_time():
-            self._take_answers([one for one in updates if self._private.takes(one.header)])
-            left = [one for one in updates if not self._private.takes(one.header)]
+            left = list(updates)
+            if self._private.are_masked:
+                self._take_answers([one for one in updates if self._private.takes(one.header)])
+                left = [one for one in updates if not self._private.takes(one.header)]
             await self._finish_in_slices()
             while left and not self.finished:
                 left = await self._take_in_some(left)
@@ -243,18 +252,21 @@ class Driver:
 
     def _commit(self, kept: Sequence[StoredUpdate], answers: Sequence[machine.Acknowledge]) -> None:
         """By the worker; the answers follow when all of it is on the disk."""
-
-        def done(work: asyncio.Future[None]) -> None:
-            if not work.cancelled() and work.exception() is None:
-                self._broker.forget_missing(self._record.run, ((one.device, one.round_number) for one in kept))
-                self._broker.acknowledge(answers)
-                self._figures.add(kept)
-                if self._early is not None:
-                    self._early.add(kept)
-
         work = self._worked(lambda: self._store.add_updates(self._record.run, kept))
-        work.add_done_callback(done)
-        self._committing.append(work)
+        self._figures.add(kept)
+        if self._early is not None:
+            self._early.add(kept)
+        answered = asyncio.create_task(self._answered(work, kept, answers))
+        answered.add_done_callback(_look_at)  # after the first that fails nobody waits for the others
+        self._committing.append(answered)
+
+    async def _answered(
+        self, work: Awaitable[None], kept: Sequence[StoredUpdate], answers: Sequence[machine.Acknowledge]
+    ) -> None:
+        """A round is closed after this, not only after `work`: what follows belongs to the round that is open."""
+        await work
+        self._broker.forget_missing(self._record.run, ((one.device, one.round_number) for one in kept))
+        self._broker.acknowledge(answers)
 
     def ask_again_soon(self) -> None:
         """R30.5: at the next `tick`, as the store may be the worker's now."""
@@ -321,6 +333,8 @@ class Driver:
         for kind, some in groupby(actions, key=type):
             if kind is machine.Assign:
                 written = [action.assignment for action in some if isinstance(action, machine.Assign)]
+                if self._traffic.nodes is not None:
+                    self._traffic.nodes.update([one.node for one in written])
                 self._store.add_assignments(self._record.run, written)
             elif kind is machine.Command:
                 commands = [action for action in some if isinstance(action, machine.Command)]
@@ -341,11 +355,10 @@ class Driver:
             self._aggregators.expect(self._record.run, awaited)
 
     def _perform_one(self, action: Action) -> None:
-        run = self._record.run
         match action:
-            case machine.OpenRound(number, members, assignments):
-                self._store.open_round(run, number, members, assignments)
-                self._traffic = _Traffic()
+            case machine.OpenRound(number, _, assignments):
+                self._write_open(action)
+                self._traffic = _Traffic(nodes={one.node for one in assignments})
                 self._of_no_use.clear()
                 self._early = self._early_rows(number, assignments)
                 self._figures = self._no_figures()
@@ -359,6 +372,12 @@ class Driver:
                 self._close_or_sum(number)
             case machine.GiveUp(message, hint, missing):
                 raise RunError(message + self._why_missing(missing), self._about_unfit() + hint)
+
+    def _write_open(self, opened: machine.OpenRound) -> None:
+        """Unless it was written with the end of the round before."""
+        if self._written_open < opened.round_number:
+            self._store.open_round(self._record.run, opened.round_number, opened.members, opened.assignments)
+            self._written_open = opened.round_number
 
     def _finish(self) -> None:
         """What follows from actions and is not written down: commands, then the files beside the database."""
@@ -458,18 +477,8 @@ class Driver:
         if verdict.result in ("rejected", "late") and len(self._refused) < _MOST_REFUSED_KEPT:
             what = {"round": header.round, "device": header.device, "result": verdict.result}
             self._refused.append(what | {"reason": shown(verdict.reason)})
-        checked = made(
-            events.UpdateChecked,
-            round_number=header.round,
-            device=header.device,
-            attempt=header.attempt,
-            result=verdict.result,
-            reason=verdict.reason,
-            loss=header.loss,
-            score=header.score,
-            payload_bytes=arrived.payload_bytes,
-        )
-        self._on_event(checked)
+        key, figures = (header.round, header.device, header.attempt), (header.loss, header.score)
+        self._on_event(events.UpdateChecked(*key, verdict.result, verdict.reason, *figures, arrived.payload_bytes))
 
     def _may_refuse(self, arrived: Arrived, verdict: Verdict) -> bool:
         """Count an update that is not stored; whether it is answered, too (P3: so many a second)."""
@@ -537,7 +546,9 @@ class Driver:
         """Aggregate in float64 in the order of devices (R5), write it down, publish it."""
         stored = self._store.updates(self._record.run, number)
         # R4 has looked at the figures of what this process took in; a folder of an older version may hold others.
-        updates = [one if one.sha256 else tamed(one, self._most_samples(one.round_number)) for one in stored]
+        updates = stored
+        if not all(one.sha256 for one in stored):
+            updates = [one if one.sha256 else tamed(one, self._most_samples(one.round_number)) for one in stored]
         learned = self._learned(number, updates)
         vector, moments = checked_aggregate(
             self._strategy, number, self._current.vector, learned, self._current.moments
@@ -546,13 +557,18 @@ class Driver:
         excluded = self._private.spread(excluded, stored)
         self._current = Initialisation(number, vector, hashlib.sha256(self._codec.pack(vector)).digest(), moments)
         start = self._publisher.after(self._current)
-        self._write_round(number, updates, excluded, start)
+        with self._store.together():  # R31.11
+            closed = self._write_round(number, updates, excluded, start)
+            actions = self.machine.closed(self._bases(number + 1, start.sha256), monotonic_ms())
+            for action in actions:
+                if isinstance(action, machine.OpenRound):
+                    self._write_open(action)
+        self._tell_round(number, closed, excluded)
         self._publisher.move_to(start, self._broker)
         if number == self._record.rounds:
             self._publisher.replace_by(self._codec.pack(vector), self._broker)
-        actions = self.machine.closed(self._bases(number + 1), monotonic_ms())
         self._tell_rounds()
-        self._publisher.clear(self._broker, self.machine.rounds_at_work)
+        self._publisher.clear(self._broker, number + 1, self.machine.rounds_at_work)
         self._exclusions.saw(number, len(updates), excluded)
         self._private.closed(number, finished=number == self._record.rounds)
         return actions
@@ -576,9 +592,12 @@ class Driver:
             self._current.vector, self._publisher.base_of, exponent, self._work.local_layers, self._sums_asked
         )
 
-    def _bases(self, number: int) -> Bases:
-        """Hashes of what the devices of a round start from; there is no float32 form of a difference (M10)."""
-        own = self._publisher.sha256_of(number)
+    def _bases(self, number: int, sha256: bytes | None = None) -> Bases:
+        """Hashes of what the devices of a round start from; there is no float32 form of a difference (M10).
+
+        sha256: that of the own form, where the round's start is not written down yet.
+        """
+        own = self._publisher.sha256_of(number) if sha256 is None else sha256
         if self._work.compressed:
             return Hashes(own)
         others = [partial(self._publisher.in_format, number, codec) for codec in self._formats.others]
@@ -603,7 +622,7 @@ class Driver:
 
     def _write_round(
         self, number: int, updates: Sequence[StoredUpdate], excluded: Mapping[str, str], start: ModelVersion
-    ) -> None:
+    ) -> _Unwritten:
         metrics = self._metrics(number, updates) | {"excluded": dict(excluded), "silent": self.machine.silent}
         metrics["rejected"] = self._rejected_since_last_round()
         metrics["refused"], self._refused = self._refused, []
@@ -612,10 +631,14 @@ class Driver:
         stored = self._publisher.record_of(start, number)
         line = self._figures.line(metrics, updates)
         self._store.close_round(self._record.run, number, line, self._current, stored, finished=finished)
-        self._unwritten.append((metrics, line, [one.device for one in updates]))
+        return metrics, line, updates
+
+    def _tell_round(self, number: int, closed: _Unwritten, excluded: Mapping[str, str]) -> None:
+        """The files and the screen are never ahead of the database (R16)."""
+        self._unwritten.append(closed)
         for device, reason in excluded.items():
             self._on_event(events.UpdateExcluded(number, device, reason))
-        self._on_event(events.RoundFinished(number, self._record.rounds, metrics))
+        self._on_event(events.RoundFinished(number, self._record.rounds, closed[0]))
 
     def _write_files_soon(self) -> None:
         """R31.6: in a thread of their own. What is closed while it writes is written when this is called again."""
@@ -623,14 +646,14 @@ class Driver:
         if self._unwritten and self._writing is None:
             self._writing = self._writer.submit(self._write_files_of, self._taken_unwritten())
 
-    def _taken_unwritten(self) -> list[tuple[dict[str, Any], str, list[str]]]:
+    def _taken_unwritten(self) -> list[_Unwritten]:
         taken, self._unwritten = self._unwritten, []
         return taken
 
-    def _write_files_of(self, unwritten: Sequence[tuple[dict[str, Any], str, list[str]]]) -> None:
+    def _write_files_of(self, unwritten: Sequence[_Unwritten]) -> None:
         """Of rounds that are closed: the line, the weights and the summary. They may lag behind the database (R16)."""
-        for metrics, line, devices in unwritten:
-            self._folder.append_metrics(metrics, devices, line)
+        for metrics, line, updates in unwritten:
+            self._folder.append_metrics(metrics, [one.device for one in updates], line)
         if unwritten:
             self._folder.write_latest(self._record, self._codec.arrays)
 
@@ -663,12 +686,19 @@ class Driver:
     def _bytes_down(self, number: int, updates: Sequence[StoredUpdate]) -> int:
         """R11, R12: what each node that was given work read; a gateway reads it once for all its boards."""
         run = self._record.run
-        forms = {(one.encoding, one.blob[ARCHITECTURE]) for one in updates}
-        sent = {} if forms <= {("blob", self._codec.architecture)} else self._store.forms_sent(run, number)
-        nodes = [node for node in self._store.nodes_of_round(run, number) if node]
+        sent = {} if self._are_all_own_blobs(updates) else self._store.forms_sent(run, number)
+        given = self._traffic.nodes
+        nodes = [node for node in (self._store.nodes_of_round(run, number) if given is None else given) if node]
         if not sent and not self._publisher.has_differences:
             return len(nodes) * len(self._publisher.newest.blob)
         return sum(self._bytes_read(node, number, sent.get(node, ())) for node in nodes)
+
+    def _are_all_own_blobs(self, updates: Sequence[StoredUpdate]) -> bool:
+        """Whether all are blobs of the run's own format."""
+        if self._early is not None and self._early.has_all(updates):
+            return True
+        forms = {(one.encoding, one.blob[ARCHITECTURE]) for one in updates}
+        return forms <= {("blob", self._codec.architecture)}
 
     def _bytes_read(self, node: str, number: int, sent: Iterable[tuple[str, bytes]]) -> int:
         """By a node that sent updates of these forms; of one that sent none: the run's own."""
@@ -878,6 +908,12 @@ class Driver:
             self._waiting_event_ms = now_ms
             present, unfit = tuple(self.machine.present), tuple(self._broker.roster.unfit())
             self._on_event(events.Waiting(present, self._config.devices.minimum, unfit))
+
+
+def _look_at(task: asyncio.Task[None]) -> None:
+    """Of a task that failed and that nobody waits for, asyncio prints a traceback unless somebody looked."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _difference_wanted(work: ClientWork) -> dict[str, Any]:

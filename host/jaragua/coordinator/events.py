@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaragua.bases.value import Value
 
@@ -44,7 +44,7 @@ class RoundStarted(Value):
     devices: tuple[str, ...]
 
 
-class UpdateChecked(Value):
+class UpdateChecked(NamedTuple):
     """An update came and was answered (M2)."""
 
     round_number: int

@@ -55,6 +55,8 @@ class Store(Closing):
         self._moments = "moments, moments_check" if version >= OPTIMISED_SINCE else "x'', x''"
         self._beginning = "beginning" if version >= BEGINNINGS_SINCE else "'{}'"
         self._open = OpenRound()
+        self._joined: list[Statement] | None = None
+        """What `together` has collected; None outside of it."""
         self._lock = threading.Lock()
         """Held by whoever asks the database, or writes to it."""
 
@@ -98,6 +100,21 @@ class Store(Closing):
         """Record whether the run goes on."""
         with self._transaction() as execute:
             execute("UPDATE runs SET status = ? WHERE run = ?", (status, run))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What the block writes is one transaction, which waits for the disk once; nothing if the block fails.
+
+        The block does not read what it writes, and no other thread writes meanwhile.
+        """
+        joined: list[Statement] = []
+        self._joined = joined
+        try:
+            yield
+        finally:
+            self._joined = None
+        with self._lock:
+            self._backend.commit(joined)
 
     # ---- rounds ----
 
@@ -353,13 +370,15 @@ class Store(Closing):
         """What is executed in the block is one transaction when the block ends, or nothing if it fails."""
         statements: list[Statement] = []
         yield lambda query, values: statements.append((query, values))
+        if self._joined is not None:
+            self._joined += statements
+            return
         with self._lock:
             self._backend.commit(statements)
 
 
 def _insert_assignment(execute: _Execute, run: str, one: Assignment) -> None:
-    values = (run, one.round_number, one.device, one.attempt, one.node, one.seed)
-    execute("INSERT INTO assignments VALUES (?, ?, ?, ?, ?, ?)", values)
+    execute("INSERT INTO assignments VALUES (?, ?, ?, ?, ?, ?)", (run, *one))
 
 
 def _insert_initialisation(execute: _Execute, run: str, one: Initialisation) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Final
 
 from jaragua.store.records import StoredUpdate
@@ -36,4 +37,4 @@ class OpenRound:
         """All that count in a round, sorted by device and age; None: the database has to be asked."""
         if self._updates is None or (run, round_number) != self._key:
             return None
-        return sorted(self._updates, key=lambda one: (one.device, one.round_number))
+        return sorted(self._updates, key=attrgetter("device", "round_number"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,7 @@ class Initialisation(Value):
     moments: NDArray[np.float64] = field(default_factory=lambda: NO_MOMENTS)
 
 
-class Assignment(Value):
+class Assignment(NamedTuple):
     """A device's part in a round. The key (run, round, device, attempt) is that of its update (M2)."""
 
     round_number: int

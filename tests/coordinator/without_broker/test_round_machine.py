@@ -357,7 +357,7 @@ def test_r6_a_lost_device_gets_another_attempt_with_the_same_seed() -> None:
     first = world.commands[0].assignment
     world.lose(first.device)
     world.bring(first.device)
-    assert world.commands[-1].assignment == replace(first, attempt=2)
+    assert world.commands[-1].assignment == first._replace(attempt=2)
 
 
 def test_r6_a_device_that_only_connected_anew_gets_the_same_command() -> None:
@@ -480,7 +480,7 @@ def test_r9_a_device_that_is_at_another_node_now_gets_another_attempt() -> None:
     world.present[first.device] = "gateway-2"
     world.core = RoundMachine(world.rules, world.read(), (world.base,), world)
     again = world.core.start(dict(world.present), 0)
-    assert machine.Assign(replace(first, attempt=2, node="gateway-2")) in again
+    assert machine.Assign(first._replace(attempt=2, node="gateway-2")) in again
 
 
 def test_r16_4_a_device_whose_stored_update_was_lost_is_asked_again_with_the_same_seed() -> None:

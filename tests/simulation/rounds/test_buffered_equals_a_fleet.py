@@ -325,3 +325,52 @@ def test_r31_7_the_next_group_is_checked_while_one_is_committed(
         asyncio.run(story())
         assert driver.finished
     assert simulate(wanted).final_hash == final_hash(tmp_path)
+
+
+def test_r31_7_a_round_ends_after_its_answers_where_transactions_are_done_at_once(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for what is done already does not give the event loop a turn, in which answers would be sent."""
+    wanted = make(rounds=2, clients=6, devices=device_names(9), buffered=BUFFERED)
+    arrivals = [arrival for one in course(wanted, wanted.buffered) for arrival in one.arrivals]
+    seen: list[str] = []
+    with coordinator(wanted, wanted.buffered, tmp_path) as (driver, fleet):
+
+        def worked(work: Any) -> asyncio.Future[Any]:
+            done = asyncio.get_running_loop().create_future()
+            done.set_result(work())
+            return done
+
+        acknowledge, close = fleet.acknowledge, driver._close
+        monkeypatch.setattr(driver, "_worked", worked)
+        monkeypatch.setattr(fleet, "acknowledge", lambda some: seen.append("answer") or acknowledge(some))
+        monkeypatch.setattr(driver, "_close", lambda number: seen.append("close") or close(number))
+        for first in range(0, len(arrivals), BUFFERED.buffer):
+            asyncio.run(driver.take_in([fleet.arrived(one) for one in arrivals[first : first + BUFFERED.buffer]]))
+        assert driver.finished
+    assert seen == ["answer", "close"] * 2
+
+
+def test_r31_11_the_end_of_a_round_and_the_next_one_are_one_transaction(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = make(rounds=3, clients=6, devices=device_names(9), buffered=BUFFERED)
+    arrivals = [arrival for one in course(wanted, wanted.buffered) for arrival in one.arrivals]
+    transactions: list[set[str]] = []
+    with coordinator(wanted, wanted.buffered, tmp_path) as (driver, fleet):
+        backend = driver._store._backend
+        commit = backend.commit
+
+        def watched(statements: Iterable[Any]) -> None:
+            listed = list(statements)
+            transactions.append({" ".join(query.split()[:3]) for query, _ in listed})
+            commit(listed)
+
+        monkeypatch.setattr(backend, "commit", watched)
+        for arrival in arrivals:
+            asyncio.run(driver.take_in([fleet.arrived(arrival)]))
+    ends = [one for one in transactions if "UPDATE rounds SET" in one]
+    begins = [one for one in transactions if "INSERT INTO rounds" in one]
+    assert len(ends) == 3
+    assert begins == ends[:2]
+    assert all("INSERT INTO assignments" in one for one in begins)

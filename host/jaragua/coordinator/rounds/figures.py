@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from operator import mul
 
 from jaragua.store import StoredUpdate
 from jaragua.wire.figures import LARGEST_INSTRUCTIONS, LARGEST_LOSS, LARGEST_SCORE, within
@@ -54,5 +55,5 @@ def tamed(update: StoredUpdate, most_samples: int) -> StoredUpdate:
 
 
 def mean_of(values: Iterable[float], weights: Sequence[int]) -> float:
-    """The weighted mean; finite for figures inside their ranges."""
-    return math.fsum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
+    """The weighted mean; finite for figures inside their ranges. values: as many as weights."""
+    return math.fsum(map(mul, values, weights)) / sum(weights)

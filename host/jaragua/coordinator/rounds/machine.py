@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
-from jaragua.bases.value import Value, made
+from jaragua.bases.value import Value
 from jaragua.coordinator.connection.roster import Change, Presence
 from jaragua.coordinator.rounds import rules, validation
 from jaragua.coordinator.rounds.keys import Keys, Past
@@ -97,7 +97,7 @@ class Assign(Value):
     assignment: Assignment
 
 
-class Command(Value):
+class Command(NamedTuple):
     """Publish the train command of an assignment."""
 
     assignment: Assignment
@@ -147,7 +147,7 @@ class Phase(Enum):
     FINISHED = "finished"
 
 
-@dataclass
+@dataclass(slots=True)
 class _Slot:
     """A device's place in the open round."""
 
@@ -180,6 +180,8 @@ class RoundMachine:
         self._bases = {**resumed.bases, resumed.rounds_done + 1: bases}
         self._rounds_done = resumed.rounds_done
         self._members = set(resumed.open_members or resumed.last_members)
+        self._in_order: tuple[str, ...] = ()
+        """The members, sorted, as `_sorted_members` saw them last."""
         self._present: dict[str, str] = {}
         self._keys = Keys(self._oldest_that_counts, past)
         self._keys.restore(resumed.assignments, resumed.stored)
@@ -190,8 +192,8 @@ class RoundMachine:
         self._expected = set(self._members)
         self._started_rounds = False
         self._is_closing = resumed.is_closing
-        self._seeds: dict[tuple[int, str], int] = {}
-        """R31.10: of the round after the open one, for devices that have delivered."""
+        self._seeds: dict[str, int] = {}
+        """R31.10: of the round after the open one, for devices that have delivered; of none once that is open."""
         self._round = None if resumed.open_members is None else self._resumed_round(resumed, resumed.open_members)
         self.phase = Phase.FINISHED if self._rounds_done == fixed.rounds else Phase.WAITING
 
@@ -215,8 +217,10 @@ class RoundMachine:
     @property
     def awaited(self) -> set[tuple[str, str, int]]:
         """Node, device and round of every update that is missing."""
-        slots = [] if self._round is None else [self._round.slots[device] for device in self.waiting_for]
-        parts = [*(slot.assignment for slot in slots), *self._behind.values()]
+        current = self._round
+        slots = {} if current is None else current.slots
+        missing = slots.keys() if current is None else slots.keys() - current.stored
+        parts = [*(slots[device].assignment for device in missing), *self._behind.values()]
         return {(one.node, one.device, one.round_number) for one in parts}
 
     @property
@@ -350,18 +354,25 @@ class RoundMachine:
     def _open(self, now_ms: int) -> list[Action]:
         self._started_rounds = True
         number = self._rounds_done + 1
-        members = tuple(sorted(self._members))
+        members = self._sorted_members()
         choice = self._choose(number, members)
         target = self._target(len(choice.waited_for) + len(self._behind))
         current = _Round(number, members, target, now_ms + self._fixed.deadline_ms)
         self._round, self.phase = current, Phase.TRAINING
         chosen = sorted([*choice.waited_for, *choice.beside])
-        assignments = tuple(self._new_assignment(current, device) for device in chosen)
+        assignments = tuple([self._new_assignment(current, device) for device in chosen])
         for device in choice.beside:
             current.slots[device].beside = True
         self._seeds.clear()
         opened: list[Action] = [OpenRound(number, members, assignments), Announce(number, current.deadline_ms)]
-        return opened + [command for device in chosen for command in self._command(current, device)]
+        there = [slot.assignment for slot in current.slots.values() if not slot.lost]
+        return opened + [Command(one, current.deadline_ms) for one in there]
+
+    def _sorted_members(self) -> tuple[str, ...]:
+        """Mostly those of the round before: thousands of names are not sorted for each round."""
+        if len(self._in_order) != len(self._members) or not self._members.issuperset(self._in_order):
+            self._in_order = tuple(sorted(self._members))
+        return self._in_order
 
     def _choose(self, number: int, members: Sequence[str]) -> Choice:
         """R1, R15."""
@@ -378,10 +389,10 @@ class RoundMachine:
         slot = current.slots.get(device)
         attempt = slot.assignment.attempt + 1 if slot is not None else 1
         node = self._present.get(device) or (slot.assignment.node if slot is not None else "")
-        seed = self._seeds.pop((current.number, device), None)
+        seed = self._seeds.get(device) if slot is None else None
         if seed is None:
             seed = rules.train_seed(self._fixed.seed, current.number, device)
-        assignment = made(Assignment, round_number=current.number, device=device, attempt=attempt, node=node, seed=seed)
+        assignment = Assignment(current.number, device, attempt, node, seed)
         beside = slot is not None and slot.beside
         current.slots[device] = _Slot(assignment, lost=device not in self._present, beside=beside)
         self._keys.assign(assignment)
@@ -390,7 +401,7 @@ class RoundMachine:
     def _command(self, current: _Round, device: str) -> list[Action]:
         """The command of a slot, if its device can be given it now."""
         slot = current.slots[device]
-        return [] if slot.lost else [made(Command, assignment=slot.assignment, deadline_ms=current.deadline_ms)]
+        return [] if slot.lost else [Command(slot.assignment, current.deadline_ms)]
 
     # ---- going on with an open round ----
 
@@ -538,7 +549,7 @@ class RoundMachine:
         if header.round == current.number:
             current.stored.add(header.device)
             following = current.number + 1
-            self._seeds[following, header.device] = rules.train_seed(self._fixed.seed, following, header.device)
+            self._seeds[header.device] = rules.train_seed(self._fixed.seed, following, header.device)
             # Who was asked beside takes nobody's place.
             current.target += current.slots[header.device].beside and not self._fixed.buffer
         else:

@@ -15,7 +15,7 @@ def choose(run_seed: int, round_number: int, devices: Iterable[str], count: int)
     Every device gets a rank from (seed, round, device) alone, and the lowest ranks are taken ("rendezvous hashing"):
     a device that comes or goes changes its own place and nobody else's.
     """
-    members = set(devices)
+    members = list(dict.fromkeys(devices))  # in their order: names that are sorted are sorted again in no time
     return sorted(members if count >= len(members) else ranking(run_seed, round_number, members)[:count])
 
 

@@ -68,10 +68,12 @@ class Standing:
 
     def choose(self, place: Place, members: Collection[str], behind: Collection[str]) -> Choice:
         """R1 among the trusted; the others step in for a quorum, else some are asked beside. behind: R13, at work."""
-        trusted = [device for device in members if self.is_trusted(device)]
+        is_plain = not self._silent and not self._strangers
+        trusted = list(members) if is_plain else [device for device in members if self.is_trusted(device)]
         seed, number = place.seed, place.round_number
         chosen = rules.choose_beside(seed, number, trusted, behind, place.clients)
-        others = [device for device in members if not self.is_trusted(device) and device not in behind]
+        known = () if is_plain else members
+        others = [device for device in known if not self.is_trusted(device) and device not in behind]
         waiting = self.in_order(seed, number, others)
         if len(chosen) + len(behind) < place.quorum:
             chosen = chosen + waiting[: max(0, place.clients - len(chosen) - len(behind))]

@@ -56,6 +56,8 @@ def rows_of(
 
     updates: sorted by device and age; at least one. early: sums over some of them (R31.8).
     """
+    if early is not None and early.has_all(updates):
+        return _rows_of_early(early, start, number, updates)
     newest = list({one.device: one for one in updates}.values())
     codecs = [codec_of(formats, one.encoding, one.blob) for one in newest]
     rows = StoredRows(codecs, start, number, newest, early)
@@ -67,6 +69,12 @@ def rows_of(
         coarse, held = _coarse(formats, newest), [codec.held for codec in codecs]
         weights, update_mask = _masked_rows(rows, coarse, held) if any(coarse) or any(held) else (rows, None)
     return UpdateRows([one.device for one in newest], weights, [one.samples for one in newest], update_mask)
+
+
+def _rows_of_early(early: EarlyRows, start: RoundBase, number: int, updates: Sequence[StoredUpdate]) -> UpdateRows:
+    """Of updates that `early` has looked at: the bytes of thousands of them are not read again."""
+    rows = StoredRows([early.codec] * len(updates), start, number, updates, early)
+    return UpdateRows([one.device for one in updates], rows, [one.samples for one in updates])
 
 
 def _masked_rows(rows: StoredRows, coarse: Sequence[bool], held: Sequence[int]) -> tuple[Vector, UpdateMask]:
@@ -202,7 +210,7 @@ class EarlyRows:
     def __init__(self, codec: ModelCodec, start: RoundBase, number: int, order: Sequence[str]) -> None:
         self.sums = RowSums(start.vector, start.sums)
         self.walked: list[StoredUpdate] = []
-        self._codec, self._start, self._number, self._order = codec, start, number, order
+        self.codec, self._start, self._number, self._order = codec, start, number, order
         self._come: dict[str, StoredUpdate] = {}
         self._has_given_up = False
 
@@ -210,12 +218,12 @@ class EarlyRows:
         """These are stored. What now follows in the order is added to the sums, some rows at a time."""
         for one in updates:
             is_alike = one.encoding == "blob" and one.round_number == self._number and bool(one.sha256)
-            if not is_alike or one.blob[ARCHITECTURE] != self._codec.architecture:
+            if not is_alike or one.blob[ARCHITECTURE] != self.codec.architecture:
                 self._has_given_up = True
             self._come[one.device] = one
         while not self._has_given_up and len(some := self._next()) == _ROWS_AT_ONCE:
             samples = np.array([one.samples for one in some], dtype=np.float64)
-            rows = StoredRows([self._codec] * len(some), self._start, self._number, some)
+            rows = StoredRows([self.codec] * len(some), self._start, self._number, some)
             for places, learned in rows.learned(room=self._room):
                 self.sums.add(learned, samples[places])
             self.walked += some
@@ -224,6 +232,12 @@ class EarlyRows:
     def _room(self) -> Vector:
         """Of a round: fresh memory for each 64 rows would take a page fault for every 4 KiB of them."""
         return np.empty((_ROWS_AT_ONCE, len(self._start.vector)))
+
+    def has_all(self, updates: Sequence[StoredUpdate]) -> bool:
+        """Whether all of these were added, no others, and all are of one format and of this round."""
+        if self._has_given_up or len(self._come) != len(updates):
+            return False
+        return all(map(is_, map(self._come.get, [one.device for one in updates]), updates))
 
     def begins(self, updates: Sequence[StoredUpdate]) -> bool:
         """Whether the sums are over the first of these: a device that stepped in may stand among them."""

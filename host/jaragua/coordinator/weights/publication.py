@@ -116,10 +116,12 @@ class ModelPublisher:
             if one not in self._leading():
                 fleet.clear_difference(one.sha256)
 
-    def clear(self, fleet: Fleet, still: Collection[int] = ()) -> None:
-        """Take blobs of earlier rounds off the broker; still: rounds that devices still work on."""
+    def clear(self, fleet: Fleet, following: int = 0, still: Collection[int] = ()) -> None:
+        """Take blobs of earlier rounds off the broker.
+
+        following: the round that begins now, 0 if none does. still: rounds that devices still work on.
+        """
         wanted = {self.newest.sha256, *(self.sha256_of(number) for number in still)}
-        following = self._store.initialisation(self._run).rounds_done + 1
         self._forms = {number: found for number, found in self._forms.items() if number in still or number == following}
         wanted = wanted.union(*self._forms.values())
         for sha256 in set(self._kept) - wanted:
