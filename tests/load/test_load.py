@@ -39,9 +39,11 @@ def test_an_update_that_is_not_in_the_database_is_lost() -> None:
     """The bench can fail, and says how far from the bar it is."""
     memory = [(0.0, 50.0), (60.0, 51.0), (120.0, 52.0)]
     found = load.Measured(0, 1.0, [1.0], 3, 1, 0, 0, {"broker": 12.0}, memory)
-    document = load.told(load.Asked(2, 2, 1), load.Ceiling(10.0, 4.0), [found])
+    ceiling = load.Ceiling(10.0, (5.0, 3.0), ({"broker": 1.0}, {"broker": 3.0}))
+    document = load.told(load.Asked(2, 2, 1), ceiling, [found])
     assert document["runs"][0]["lost"] == 1
     assert document["runs"][0]["share_of_bar"] == 0.5
+    assert document["processor_us_an_exchange"] == {"broker": 2.0}
     assert "50.0%" in load.table(document)
     assert found.slope_mb_a_minute == pytest.approx(1.0)
     flat_later = load.Measured(0, 1.0, [1.0], 3, 0, 0, 0, {}, [*memory, *((180.0 + s, 52.0) for s in range(9))])

@@ -2,10 +2,11 @@
 
 One mosquitto, one coordinator (`jaragua run` in a process of its own), simulated devices in another. First the broker
 alone carries the same payloads to and from as many connections: its ceilings (`ceiling.py`). Then every device trains
-in every round, once for each number of aggregators. At the end the database is compared with what the devices were
-told: no update may be lost. The memory of the coordinator is read twice a second after the first round; its slope is
-printed, and that of the second half. The bar is half of the broker's exchanges. Processor time is that of all processes
-of a kind, for each update or exchange.
+in every round, once for each number of aggregators. The exchanges are measured before and after, each time for half as
+long, and their mean counts: other work on the machine may change meanwhile. At the end the database is compared with
+what the devices were told: no update may be lost. The memory of the coordinator is read twice a second after the first
+round; its slope is printed, and that of the second half. The bar is half of the broker's exchanges. Processor time is
+that of all processes of a kind, for each update or exchange.
 """
 
 from __future__ import annotations
@@ -78,14 +79,24 @@ class Asked:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """What the broker carries with nothing behind it, updates a second: one way, and as exchanges.
+    """What the broker carries with nothing behind it, updates a second: one way, and as exchanges before and after.
 
-    cpu_us: processor time of an exchange, by process.
+    cpu_us: processor time of an exchange, by process, as often.
     """
 
     one_way: float
-    exchanges: float
-    cpu_us: dict[str, float] = field(default_factory=dict)
+    measured: tuple[float, ...]
+    cpu_us: tuple[dict[str, float], ...] = ()
+
+    @property
+    def exchanges(self) -> float:
+        """Mean of those before and after."""
+        return sum(self.measured) / len(self.measured)
+
+    @property
+    def mean_cpu_us(self) -> dict[str, float]:
+        """By process."""
+        return {name: sum(one[name] for one in self.cpu_us) / len(self.cpu_us) for name in self.cpu_us[0]}
 
 
 @dataclass
@@ -152,15 +163,16 @@ def _say(process: subprocess.Popen[str]) -> None:
         process.stdin.flush()
 
 
-def ceiling(asked: Asked, what: str) -> tuple[float, dict[str, float]]:
+def ceiling(asked: Asked, what: str, share: float = 1.0) -> tuple[float, dict[str, float]]:
     """Updates a second that the broker carries with nothing behind it, and processor time of one, µs by process.
 
-    what: "one-way" or "round". Connecting is left out of both.
+    what: "one-way" or "round". share: of the seconds that were asked for. Connecting is left out of both.
     """
+    seconds = share * asked.ceiling_seconds
     payload_bytes = plan(model_named(asked.model).network).blob_bytes + _HEADER_BYTES
     with (
         Broker() as broker,
-        _process("ceiling", "read", what, broker.port, asked.nodes, asked.ceiling_seconds) as reader,
+        _process("ceiling", "read", what, broker.port, asked.nodes, seconds) as reader,
         _process("ceiling", "send", what, broker.port, asked.nodes, payload_bytes) as sender,
     ):
         before = processor.seconds(reader.pid, sender.pid)
@@ -274,14 +286,14 @@ def _megabytes(pid: int) -> float:
 
 
 def measure(asked: Asked) -> tuple[Ceiling, list[Measured]]:
-    """The ceiling, then a run for each number of aggregators."""
-    one_way, (exchanges, used) = ceiling(asked, "one-way")[0], ceiling(asked, "round")
-    found = Ceiling(one_way, exchanges, used)
+    """The ceilings, and a run for each number of aggregators."""
+    one_way, before = ceiling(asked, "one-way")[0], ceiling(asked, "round", 0.5)
     runs = []
     for aggregators in asked.aggregators:
         with tempfile.TemporaryDirectory(prefix="jaragua-load-") as folder:
             runs.append(committed(asked, aggregators, Path(folder)))
-    return found, runs
+    after = ceiling(asked, "round", 0.5)
+    return Ceiling(one_way, (before[0], after[0]), (before[1], after[1])), runs
 
 
 def told(asked: Asked, found: Ceiling, runs: Sequence[Measured]) -> dict[str, Any]:
@@ -293,8 +305,9 @@ def told(asked: Asked, found: Ceiling, runs: Sequence[Measured]) -> dict[str, An
         "model": asked.model,
         "one_way_a_second": round(found.one_way, 1),
         "exchanges_a_second": round(found.exchanges, 1),
+        "exchanges_before_and_after": [round(one, 1) for one in found.measured],
         "bar_a_second": round(found.exchanges / 2, 1),
-        "processor_us_an_exchange": _rounded(found.cpu_us),
+        "processor_us_an_exchange": _rounded(found.mean_cpu_us),
         "runs": [_run_told(found, one) for one in runs],
     }
 
@@ -358,6 +371,8 @@ def table(document: dict[str, Any]) -> str:
                 f"memory of the coordinator: {before} to {after} MB, {slope:+.2f} MB a minute, "
                 f"{later:+.2f} in the second half; {one['most_memory_mb']} MB with the result of all rounds"
             )
+    before, after = document["exchanges_before_and_after"]
+    lines.append(f"exchanges a second before and after the runs: {before:,.0f} and {after:,.0f}")
     return "\n".join([*lines, f"processor of an exchange, µs: {_used(document['processor_us_an_exchange'])}"])
 
 
