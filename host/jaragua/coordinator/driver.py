@@ -154,8 +154,7 @@ class Driver:
         """Rounds that the files beside the database lack."""
         self._writing: Future[None] | None = None
         """Such files are being written, or were."""
-        self._written_open = 0
-        """The newest round that this process has written down as open."""
+        self._written_open = 0  # the newest round that this process has written down as open
         self._committing: deque[asyncio.Task[None]] = deque()
         """Transactions of groups, in their order."""
         self._worker = ThreadPoolExecutor(1, "jaragua-store")

@@ -28,7 +28,7 @@ _PROTOTYPES: Final = (
     (1 / 3, 0.3, False, 0),
     (1 / 3, 0.3, True, 0),
 )
-#: Of a metric: rates by the task's own, temperatures, queries of an episode, and its share of the rounds of others. It
+#: Of a metric: rates by the task's own, temperatures, queries of an episode, and the fraction of others' rounds. It
 #: begins as the identity: with few devices, more rounds fit these devices alone.
 _METRICS: Final = ((1 / 3, 0.3, 0, 0.1), (1.0, 0.3, 2, 0.1), (1.0, 0.3, 2, 1.0))
 #: Inputs of which a metric is tried: its weights are their square.
@@ -54,7 +54,7 @@ class Candidate:
     """Whether a round has as many classes and samples as the training devices have (`Tuner`)."""
     queries: int = 0
     """Of an episode, in which enrolled samples teach, too (A12.10); 0: no episodes."""
-    share: float = 1.0
+    rounds_fraction: float = 1.0
     """Of the rounds that others train."""
     own: bool = False
     """All settings are the task's own: what an untuned run trains with."""
@@ -74,7 +74,7 @@ class Candidate:
 
     def rounds_of(self, rounds: int) -> int:
         """As many as it trains where others train that many."""
-        return max(1, round(rounds * self.share)) if rounds else 0
+        return max(1, round(rounds * self.rounds_fraction)) if rounds else 0
 
     def __str__(self) -> str:
         network = _NETWORKS[self.variant]
@@ -115,8 +115,8 @@ def _of_metrics(model: Model) -> list[Candidate]:
         return []
     rate = model.defaults.learning_rate
     return [
-        replace(_with(rate * factor, temperature, queries), variant=METRIC, wide=True, share=share)
-        for factor, temperature, queries, share in _METRICS
+        replace(_with(rate * factor, temperature, queries), variant=METRIC, wide=True, rounds_fraction=fraction)
+        for factor, temperature, queries, fraction in _METRICS
     ]
 
 

@@ -31,7 +31,7 @@ PROTOTYPES = replace(
     temperature=0.3,
     episode_queries=2,
 )
-"""An episode enrols one take of each word of a speaker and trains on the two others; all training speakers take turns."""
+"""An episode enrols a take of each word of a speaker and trains on the two others; all training speakers take turns."""
 
 MODEL = Model(
     name="keywords",

@@ -1,4 +1,4 @@
-"""The tasks of `keywords` on 650 log-mel levels of sound that is not normalised: what older measurements are of."""
+"""The tasks of `keywords` on 650 log-mel levels of sound that is not normalised: what many measurements are of."""
 
 from dataclasses import replace
 
@@ -13,5 +13,4 @@ MODEL = replace(
     summary="keywords on log-mel levels of sound that is not normalised",
     network=Network("keywords-mel", 650, (Dense(25, "relu"), Dense(5))),
     tasks=KeywordTasks(front_end=FrontEnd()),
-    recommended=None,
 )

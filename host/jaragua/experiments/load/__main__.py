@@ -163,12 +163,12 @@ def _say(process: subprocess.Popen[str]) -> None:
         process.stdin.flush()
 
 
-def ceiling(asked: Asked, what: str, share: float = 1.0) -> tuple[float, dict[str, float]]:
+def ceiling(asked: Asked, what: str, seconds_fraction: float = 1.0) -> tuple[float, dict[str, float]]:
     """Updates a second that the broker carries with nothing behind it, and processor time of one, µs by process.
 
-    what: "one-way" or "round". share: of the seconds that were asked for. Connecting is left out of both.
+    what: "one-way" or "round". seconds_fraction: of those that were asked for. Connecting is left out of both.
     """
-    seconds = share * asked.ceiling_seconds
+    seconds = seconds_fraction * asked.ceiling_seconds
     payload_bytes = plan(model_named(asked.model).network).blob_bytes + _HEADER_BYTES
     with (
         Broker() as broker,
