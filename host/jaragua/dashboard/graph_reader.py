@@ -27,15 +27,20 @@ class GraphReader:
         self._fleet = fleet
 
     async def run(self) -> None:
-        """Read it again every two seconds, in a thread."""
+        """Read it again every two seconds, in a thread, whatever became of the last time."""
         while True:
             try:
                 self.found, self.problem = await asyncio.to_thread(self._read), ""
             except JaraguaError as error:
-                if error.message != self.problem:
-                    LOGGER.warning("%s (%s)", error.message, error.hint)
-                self.problem = error.message
+                self._tell(error.message, error.hint)
+            except (OSError, ValueError, RuntimeError) as error:  # its files change under whoever only reads
+                self._tell(f"the graph {self._folder} cannot be read now: {error}", "it is read again")
             await asyncio.sleep(_EVERY_SECONDS)
+
+    def _tell(self, problem: str, hint: str) -> None:
+        if problem != self.problem:
+            LOGGER.warning("%s (%s)", problem, hint)
+        self.problem = problem
 
     def _read(self) -> Learning:
         """Raises: StoreError, ToolError."""
