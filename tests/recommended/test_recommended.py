@@ -46,8 +46,8 @@ def row(name: str, defaults: float, tuned: float, simple: float, metric: str = "
 def test_a_row_that_is_behind_is_named() -> None:
     rows = [row("good", 0.90, 0.919, 0.91), row("far", 0.90, 0.93, 0.8), row("behind", 0.90, 0.91, 0.92)]
     first, second = page.verdicts([*rows, row("wave", 0.2, 0.1, 0.15, "mse")])
-    assert first == "Defaults are within 2 points of tuned settings in 2 of 3 rows; not in far."
-    assert second == "Defaults or tuned settings reach the best simple method in 3 of 4 rows; not in behind."
+    assert first == "Defaults are within 2 points of tuned settings in 2 of 3 rows; not in `far`, 5."
+    assert second == "Defaults or tuned settings reach the best simple method in 3 of 4 rows; not in `behind`, 5."
     text = page.page(rows, Effort(3.0), "make comparison")
     assert "| `good`, 5 | 0.900 ± 0.010 | 0.919 ± 0.010 | -1.9 ± 1.0 | nearest neighbour 0.910 ± 0.010 |" in text
 
@@ -136,5 +136,5 @@ def test_all_figures_of_a_row_are_of_the_same_held_out_tasks(
     words = [f"{path}:2", "--minutes", "0.2", "--tasks", "8", "--folder", str(record.parent)]
     document = tmp_path / "page.md"
     assert main([*words, "--document", str(document)]) == 1
-    assert f"within 2 points of tuned settings in 0 of 1 rows; not in {path}:2." in capsys.readouterr().out
+    assert "within 2 points of tuned settings in 0 of 1 rows; not in `valves`, 2." in capsys.readouterr().out
     assert "-3.0 ±" in document.read_text()

@@ -41,24 +41,28 @@ def lines(rows: Sequence[Measured]) -> Iterator[str]:
         best = one.best_simple
         less_tuned = _gap(one, one.tuned_gap, one.tuned_gap_ci95)
         gaps = (_gap(one, method.gap, method.gap_ci95) for method in (one.defaults, one.tuned))
-        task = (one.row.rpartition(":")[0] or one.row).removesuffix(".toml")
-        name = f"`{task.rpartition('/')[2]}`, {one.shots}"
         yield (
             "| "
             + " | ".join(
-                [name, _score(one.defaults), _score(one.tuned), less_tuned, f"{best.name} {_score(best)}", *gaps]
+                [_name(one), _score(one.defaults), _score(one.tuned), less_tuned, f"{best.name} {_score(best)}", *gaps]
             )
             + f" | {one.tuned.name} |"
         )
 
 
+def _name(one: Measured) -> str:
+    """The task without its folder, and the shots."""
+    task = (one.row.rpartition(":")[0] or one.row).removesuffix(".toml")
+    return f"`{task.rpartition('/')[2]}`, {one.shots}"
+
+
 def verdicts(rows: Sequence[Measured]) -> Iterator[str]:
     """What the table shows, a sentence for each question."""
     with_points = [one for one in rows if is_near(one) is not None]
-    far = [one.row for one in with_points if not is_near(one)]
+    far = [_name(one) for one in with_points if not is_near(one)]
     first = f"{len(with_points) - len(far)} of {len(with_points)} rows"
     yield f"Defaults are within 2 points of tuned settings in {first}{_but(far)}."
-    behind = [one.row for one in rows if not reaches_simple(one)]
+    behind = [_name(one) for one in rows if not reaches_simple(one)]
     reached = len(rows) - len(behind)
     yield f"Defaults or tuned settings reach the best simple method in {reached} of {len(rows)} rows{_but(behind)}."
 
