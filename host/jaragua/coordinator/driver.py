@@ -476,8 +476,17 @@ class Driver:
         if verdict.result in ("rejected", "late") and len(self._refused) < _MOST_REFUSED_KEPT:
             what = {"round": header.round, "device": header.device, "result": verdict.result}
             self._refused.append(what | {"reason": shown(verdict.reason)})
-        key, figures = (header.round, header.device, header.attempt), (header.loss, header.score)
-        self._on_event(events.UpdateChecked(*key, verdict.result, verdict.reason, *figures, arrived.payload_bytes))
+        checked = events.UpdateChecked(
+            round_number=header.round,
+            device=header.device,
+            attempt=header.attempt,
+            result=verdict.result,
+            reason=verdict.reason,
+            loss=header.loss,
+            score=header.score,
+            payload_bytes=arrived.payload_bytes,
+        )
+        self._on_event(checked)
 
     def _may_refuse(self, arrived: Arrived, verdict: Verdict) -> bool:
         """Count an update that is not stored; whether it is answered, too (P3: so many a second)."""

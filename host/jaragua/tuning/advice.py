@@ -78,7 +78,9 @@ def _round_of(found: Found) -> tuple[int, int] | None:
     candidate = found.best.candidate
     if not candidate.enrols or not candidate.trains:
         return None
-    return found.own if candidate.own else found.wide if candidate.wide else found.narrow
+    if candidate.own:
+        return found.own
+    return found.wide if candidate.wide else found.narrow
 
 
 def sentence(trial: Trial, metric: str) -> str:

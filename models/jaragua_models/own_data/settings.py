@@ -40,8 +40,8 @@ def default_settings(description: Description, table: Table, kept: tuple[str, ..
 
 def recommended_settings(description: Description, defaults: Defaults) -> Defaults | None:
     """With prototypes, where they are better and the file names no strategy; None elsewhere."""
-    is_alike = description.kind == "audio" and description.naming == "shuffled"
-    if not is_alike or description.strategy or not description.hidden:
+    has_own_names = description.kind == "audio" and description.naming == "shuffled"
+    if not has_own_names or description.strategy or not description.hidden:
         return None
     rate = {"adapt_learning_rate": _of_rate(defaults.learning_rate, _FASTER)}
     return replace(defaults, strategy=PROTOTYPES, **{**_OF_PROTOTYPES, **rate, **description.defaults})  # type: ignore[arg-type]

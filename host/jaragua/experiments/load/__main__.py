@@ -79,14 +79,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """What the broker carries with nothing behind it, updates a second: one way, and as exchanges before and after.
+    """What the broker carries with nothing behind it, updates a second.
 
-    cpu_us: processor time of an exchange, by process, as often.
+    measured: exchanges before and after the runs. cpu_us: processor time of an exchange by process, of each of both.
     """
 
     one_way: float
     measured: tuple[float, ...]
-    cpu_us: tuple[dict[str, float], ...] = ()
+    cpu_us: tuple[dict[str, float], ...]
 
     @property
     def exchanges(self) -> float:
