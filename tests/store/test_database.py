@@ -31,8 +31,10 @@ from jaragua.store import (
     StoredVersion,
     address_of,
     open_round,
+    sqlite,
 )
 from jaragua.store.backend import Place
+from jaragua.store.postgres import schema
 from jaragua.store.sqlite import _SCHEMA
 
 RECORD = RunRecord("run-1", "run", 7, 2, "training", {"model": {"name": "sine"}})
@@ -316,7 +318,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 
 
 def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="of version 99, this program reads version 7"):
+    with pytest.raises(StoreError, match="of version 99, this program reads version 8"):
         Store(database_of_version(tmp_path / "run.sqlite", 99))
 
 
@@ -330,6 +332,91 @@ def as_of_version_1(path: Path) -> None:
         values = "'run-1', 1, 'board-1', 1, x'00', 10, 0.1, 0.9, 'mse', 9000, 1234"
         database.execute(f"INSERT INTO updates VALUES ({values})")
         database.commit()
+
+
+@pytest.fixture
+def of_version_7(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A database as the program wrote it before R31.12, with two updates, of which one counts in the next round."""
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite, "SCHEMA_VERSION", 7)
+        patch.setattr(sqlite, "_FEWER_INDICES", "")
+        patch.setattr(schema, "SCHEMA_VERSION", 7)
+        patch.delitem(schema.STEPS, 8)
+        with Store(place) as store:
+            store.create_run(RECORD, INITIAL)
+            add_late_updates(store)
+    return place
+
+
+def add_late_updates(store: Store) -> None:
+    """board-2 is on time in both rounds; board-1 of round 1 and board-3 of round 1 count in round 2."""
+    devices = ["board-1", "board-2", "board-3"]
+    for number in (1, 2):
+        given = [FIRST._replace(round_number=number, device=device) for device in devices]
+        store.open_round("run-1", number, devices, given)
+    on_time = [update("board-2"), replace(update("board-2"), round_number=2, taken_in=2)]
+    late = [replace(update(device), taken_in=2) for device in ("board-3", "board-1")]
+    store.add_updates("run-1", [*on_time, *late])
+
+
+def counted(store: Store, number: int) -> list[tuple[str, int]]:
+    found = [(one.device, one.round_number) for one in store.updates("run-1", number)]
+    assert store.taken_in("run-1", number) == len(found)
+    return found
+
+
+def test_r31_12_updates_that_count_in_a_later_round(place: Place) -> None:
+    with Store(place) as store:
+        store.create_run(RECORD, INITIAL)
+        add_late_updates(store)
+    with Store(place) as store:
+        assert counted(store, 1) == [("board-2", 1)]
+        assert counted(store, 2) == [("board-1", 1), ("board-2", 2), ("board-3", 1)]
+        assert counted(store, 3) == []
+
+
+def test_r31_12_a_database_of_version_7_is_read_and_made_newer(of_version_7: Place) -> None:
+    if isinstance(of_version_7, Path):  # in PostgreSQL a reader asks for the newest tables
+        with Store(of_version_7, read_only=True) as reader:
+            assert counted(reader, 2) == [("board-1", 1), ("board-2", 2), ("board-3", 1)]
+    for _ in range(2):
+        with Store(of_version_7) as store:
+            assert counted(store, 1) == [("board-2", 1)]
+            assert counted(store, 2) == [("board-1", 1), ("board-2", 2), ("board-3", 1)]
+            with pytest.raises(StoreError, match=r"(?i)unique"):
+                store.add_updates("run-1", [update(attempt=1)])
+            with pytest.raises(StoreError, match=r"(?i)foreign key"):
+                store.add_updates("run-1", [update("board-4")])
+
+
+def test_r31_12_an_update_that_counts_before_its_own_round_is_damage(store: Store) -> None:
+    add_late_updates(store)
+    changed(store.place, "UPDATE updates SET taken_in = 0 WHERE device = 'board-2' AND round = 2")
+    with Store(store.place, read_only=True) as reader, pytest.raises(StoreError, match="board-2 for round 2 is not"):
+        reader.updates("run-1", 2)
+
+
+def test_r31_12_no_query_for_the_updates_of_a_round_reads_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One index for each update is enough: SQLite says how it would look for them."""
+    with Store(tmp_path / "run.sqlite") as store:
+        store.create_run(RECORD, INITIAL)
+        asked: list[str] = []
+        rows = store._rows
+        monkeypatch.setattr(store, "_rows", lambda query, values=(): asked.append(query) or rows(query, values))
+        store.updates("run-1", 1)
+        store.taken_in("run-1", 1)
+        store.has_update("run-1", 1, "board-1")
+        store.stored_keys("run-1", 1)
+        store.forms_sent("run-1", 1)
+        assert len(asked) == 6
+        for query in asked:
+            plan = [row[3] for row in rows(f"EXPLAIN QUERY PLAN {query}", ("run-1",) + (1,) * (query.count("?") - 1))]
+            assert any(line.startswith("SEARCH updates USING") for line in plan)
+            assert not [line for line in plan if line.startswith("SCAN updates")]
+        indices = rows("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'updates'")
+        assert sorted(indices) == [("sqlite_autoindex_updates_1",), ("updates_that_count_later",)]
 
 
 def test_a_database_of_version_1_is_read_and_gone_on_with(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from jaragua.errors import StoreError
 from jaragua.store.postgres.address import PostgresAddress
 
 #: Version 4 has the tables of version 3; metrics and settings have other names.
-SCHEMA_VERSION: Final = 7
+SCHEMA_VERSION: Final = 8
 #: Of a database whose tables were never made: it holds no run.
 BLANK: Final = 0
 CHECKED_SINCE: Final = 3

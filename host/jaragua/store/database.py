@@ -38,6 +38,15 @@ _INSERT_UPDATE = (
     "INSERT INTO updates (run, round, device, attempt, blob, samples, loss, score, metric, instructions, "
     "payload_bytes, taken_in, encoding, blob_check) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_OF_UPDATES = (
+    "SELECT round, device, attempt, blob, samples, loss, score, metric, instructions, payload_bytes, taken_in, "
+    "encoding, blob_check FROM updates WHERE run = ?"
+)
+#: All of a round, and earlier ones that count in it (R13.2). Each half has an index (R31.12). Those of the round that
+#: count in a later one are sorted out when their bytes are checked: what damaged bytes say of it is not believed.
+_UPDATES_FOR = (
+    f"{_OF_UPDATES} AND round = ? UNION ALL {_OF_UPDATES} AND taken_in = ? AND taken_in <> round ORDER BY device, round"
+)
 
 
 class Store(Closing):
@@ -244,14 +253,15 @@ class Store(Closing):
         """The accepted updates that count in a round, sorted by device and age."""
         if (kept := self._open.updates_of(run, round_number)) is not None:
             return kept
-        query = (
-            "SELECT round, device, attempt, blob, samples, loss, score, metric, instructions, payload_bytes, "
-            "taken_in, encoding, blob_check FROM updates WHERE run = ? AND taken_in = ? ORDER BY device, round"
-        )
         found = []
-        for *values, check in self._rows(query, (run, round_number)):
-            found.append(update := StoredUpdate(*values))
-            self._require_check(update.blob, check, f"update of {update.device} for round {update.round_number}")
+        for *values, check in self._rows(_UPDATES_FOR, (run, round_number) * 2):
+            update = StoredUpdate(*values)
+            what = f"update of {update.device} for round {update.round_number}"
+            self._require_check(update.blob, check, what)
+            if update.taken_in < update.round_number:
+                raise self._damaged(f"the {what} is not what was written")
+            if update.taken_in == round_number:
+                found.append(update)
         return found
 
     def forms_sent(self, run: str, round_number: int) -> dict[str, list[tuple[str, bytes]]]:
@@ -267,8 +277,9 @@ class Store(Closing):
 
     def taken_in(self, run: str, round_number: int) -> int:
         """How many updates count in a round."""
-        query = "SELECT count(*) FROM updates WHERE run = ? AND taken_in = ?"
-        return int(self._rows(query, (run, round_number))[0][0])
+        own = "SELECT count(*) FROM updates WHERE run = ? AND round = ? AND taken_in = round"
+        later = "SELECT count(*) FROM updates WHERE run = ? AND taken_in = ? AND taken_in <> round"
+        return sum(int(self._rows(query, (run, round_number))[0][0]) for query in (own, later))
 
     def stored_keys(self, run: str, since: int = 0) -> dict[tuple[int, str], int]:
         """(round, device) -> attempt of every accepted update of rounds from `since` on."""

@@ -15,7 +15,7 @@ from jaragua.store.backend import BLANK, SCHEMA_VERSION, Queries, Statement, ver
 from jaragua.store.checkpoints import Checkpoints
 
 #: What reads a run's figures reads these too.
-_READABLE: Final = (BLANK, 1, 2, 3, 4, 5, 6, SCHEMA_VERSION)
+_READABLE: Final = (BLANK, 1, 2, 3, 4, 5, 6, 7, SCHEMA_VERSION)
 _SCHEMA = """
 CREATE TABLE runs (
     run TEXT PRIMARY KEY, name TEXT NOT NULL, seed INTEGER NOT NULL, rounds INTEGER NOT NULL,
@@ -68,6 +68,22 @@ _SUMMED = """
 CREATE TABLE sums (
     run TEXT NOT NULL, round INTEGER NOT NULL, stage TEXT NOT NULL, device TEXT NOT NULL, content BLOB NOT NULL,
     PRIMARY KEY (run, round, stage, device)) STRICT;
+"""
+#: From version 7 to 8: one index of updates, not three (R31.12), and one of those that count in a later round (R13).
+_FEWER_INDICES = """
+CREATE TABLE updates_of_version_8 (
+    run TEXT NOT NULL, round INTEGER NOT NULL, device TEXT NOT NULL, attempt INTEGER NOT NULL,
+    blob BLOB NOT NULL, samples INTEGER NOT NULL, loss REAL NOT NULL, score REAL NOT NULL, metric TEXT NOT NULL,
+    instructions INTEGER NOT NULL, payload_bytes INTEGER NOT NULL, encoding TEXT NOT NULL, taken_in INTEGER NOT NULL,
+    blob_check BLOB NOT NULL,
+    PRIMARY KEY (run, round, device),
+    FOREIGN KEY (run, round, device, attempt) REFERENCES assignments) STRICT;
+INSERT INTO updates_of_version_8 SELECT
+    run, round, device, attempt, blob, samples, loss, score, metric, instructions, payload_bytes, encoding, taken_in,
+    blob_check FROM updates;
+DROP TABLE updates;
+ALTER TABLE updates_of_version_8 RENAME TO updates;
+CREATE INDEX updates_that_count_later ON updates (run, taken_in) WHERE taken_in <> round;
 """
 #: R31.5: several updates fit in a page, so that less is written for each.
 _PAGE_BYTES: Final = 16_384
@@ -202,7 +218,7 @@ def _prepare(connection: sqlite3.Connection, *, read_only: bool) -> int:
 def _create_tables(connection: sqlite3.Connection) -> None:
     """In one transaction, so that a kill leaves either no tables or all of them; an older version is made newer."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    steps = (_SCHEMA, _NEWER, _CHECKED, "", _OPTIMISED, _BEGINNINGS, _SUMMED)
+    steps = (_SCHEMA, _NEWER, _CHECKED, "", _OPTIMISED, _BEGINNINGS, _SUMMED, _FEWER_INDICES)
     if BLANK <= version < SCHEMA_VERSION:
         missing = "".join(steps[version:])
         connection.executescript(f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
