@@ -29,7 +29,7 @@ def properties_of(model: Model) -> ModelProperties:
     numbers = [sum(math.prod(part) for part in layer) for layer in shapes]
     own = model.recommended or model.defaults
     head, classifier = numbers[-1] / sum(numbers), model.network.classifier
-    prototypes = own.temperature, own.refine_passes, own.episode_queries
+    prototypes = own.temperature, own.refine_passes, own.episode_queries, own.adapt_by_steps
     return ModelProperties(model.own_labels, head, len(shapes), classifier, *prototypes)
 
 

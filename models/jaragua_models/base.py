@@ -245,6 +245,8 @@ class Defaults:
     """Passes over the support set after which a new device enrols it again, for strategies with prototypes."""
     episode_queries: int = 0
     """Samples of each class that an episode trains on, for strategies with prototypes (A12.10); 0: no episodes."""
+    adapt_by_steps: int = 0
+    """1: with a strategy with prototypes, a new device takes steps of all layers and enrols nothing."""
 
     @property
     def shots_of_a_round(self) -> int:

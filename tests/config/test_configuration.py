@@ -274,6 +274,20 @@ def test_more_ways_than_the_network_can_tell_apart_are_one_sentence() -> None:
     ]
 
 
+@pytest.mark.parametrize("strategy", ["tinyreptile", "protoreptile"])
+def test_a_new_device_that_takes_steps_needs_an_output_for_each_class(strategy: str) -> None:
+    """Rounds with prototypes, and new devices that enrol, have no such limit."""
+    wide = f'{MINIMAL}[strategy]\nname = "{strategy}"\n[client]\nways = {{}}\n[evaluation]\nways = {{}}\n'
+    steps = wide + "[strategy.options]\nadapt_by_steps = 1\n" if strategy == "protoreptile" else wide
+    too_many = "evaluation.ways: 11 is more than the 10 classes that 'digits' can tell apart (at most 10, or"
+    assert [line.split(": ", 1)[1] for line in problems(steps.format(5, 11))] == [
+        f"{too_many} a model with more outputs)"
+    ]
+    if strategy == "protoreptile":
+        assert read(wide.format(12, 11)).evaluation.ways == 11
+        assert read(steps.format(12, 5)).strategy.options["adapt_by_steps"] == 1
+
+
 def own_task(folder: Path) -> None:
     rows = [f"m{number % 4},{5 + number % 3},{number},{'abc'[number % 3]}" for number in range(120)]
     (folder / "valves.csv").write_text("machine,pressure,flow,state\n" + "\n".join(rows) + "\n")

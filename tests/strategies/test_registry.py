@@ -9,7 +9,7 @@ import pytest
 from jaragua import strategies
 from jaragua.errors import ConfigurationError
 from jaragua.settings import TrainingSettings
-from jaragua.strategies import Settings, Strategy, TinyReptile
+from jaragua.strategies import ClientWork, Settings, Strategy, TinyReptile
 from jaragua.strategies.base import ModelProperties, image_needed
 
 OWN = '''
@@ -24,6 +24,10 @@ class Halfway(Strategy):
 class NoStrategy:
     pass
 '''
+
+
+#: How a new device of `protoreptile` adapts.
+STEPS = {"enrolment": {}, "steps": {"adapt_by_steps": 1.0}}
 
 
 @pytest.fixture
@@ -86,13 +90,26 @@ def test_an_option_that_the_strategy_has_not_is_refused() -> None:
         ("tinymetafed", Settings(5, options={"upload_fraction": 0.0})),
         ("tinymetafed", Settings(5, options={"delta_bits": 4})),
         ("protoreptile", Settings(5, options={"episode_queries": -1})),
+        ("protoreptile", Settings(5, options={"adapt_by_steps": 2})),
         ("protoreptile", Settings(5, options={"episode_queries": 1, "enrolled_shots": 0})),
         ("protoreptile", Settings(5, options={"episode_queries": 1}, training=TrainingSettings(0.1, batch=2))),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(name: str, settings: Settings) -> None:
     with pytest.raises(ConfigurationError):
-        strategies.create(name, settings)
+        strategies.create(name, settings).adaptation(ClientWork(0.1))
+
+
+def test_a_new_device_enrols_or_takes_the_steps_that_are_asked_for() -> None:
+    asked = ClientWork(0.1, passes=16)
+    own = {name: strategies.create("protoreptile", Settings(5, options=options)) for name, options in STEPS.items()}
+    enrolled, steps = (own[name].adaptation(asked) for name in STEPS)
+    assert (enrolled.prototypes, enrolled.passes, enrolled.enrolled_shots) == (True, 0, 0)
+    assert steps == asked
+    assert [one.client_work(1).prototypes for one in own.values()] == [True, True]
+    enrols = {name: strategies.REGISTRY[name].enrols({}) for name in strategies.names()}
+    assert [name for name, does in enrols.items() if does] == ["protoreptile"]
+    assert not strategies.REGISTRY["protoreptile"].enrols(STEPS["steps"])
 
 
 def test_what_a_fleet_can_run_and_why_not_the_others() -> None:

@@ -348,6 +348,37 @@ def test_a2_8_a_learned_metric_is_a_candidate_and_can_be_written(tmp_path: Path)
     assert model_named(str(path)).network.layers[:-1] == (Dense(inputs),)
 
 
+def test_a2_8_a_metric_is_tried_by_enrolment_and_by_steps_from_one_training(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What is written makes the same start, and new devices adapt as they did."""
+    metric = Candidate("protoreptile", 0.03, 1, METRIC, temperature=0.3, queries=1)
+    trainings: list[str] = []
+    learned = search.Tuner._learned
+    monkeypatch.setattr(
+        search.Tuner, "_learned", lambda self, wanted: trainings.append(wanted.task) or learned(self, wanted)
+    )
+    monkeypatch.setattr(search, "trained", lambda model: [metric])
+    monkeypatch.setattr(search, "_MORE_ROUNDS", ())
+    path = write_valves(tmp_path)
+    found = found_for(path)
+    enrolled, steps = (one for one in found.trials if one.candidate.variant == METRIC)
+    assert [one.candidate for one in (enrolled, steps)] == list(metric.adaptations)
+    assert len([name for name in trainings if METRIC in name]) == 1
+    assert str(steps.candidate).endswith("episodes, then plain steps")
+    assert steps.adaptation.passes == 16
+    for trial in (enrolled, steps):
+        told = replace(found, trials=(trial,))
+        by_steps = trial is steps
+        assert run_settings("digits", told)["strategy"]["options"]["adapt_by_steps"] == by_steps
+        assert ("passes" in run_settings("digits", told)["evaluation"]) is by_steps
+        path.write_text(with_values(path.read_text(), task_settings(told, shots=3)))
+        model_named.cache_clear()
+        own = simulation_of(for_simulation(None, {"model.name": VALIDATION + str(path)}, ""))
+        own = own.changed({"tasks": len(found.devices)}, clients=3, devices=device_names(3))
+        assert simulate(own, workers=1).after.mean == pytest.approx(trial.score.mean, abs=1e-9)
+
+
 def test_a2_8_before_training_a_metric_is_prototypes_on_the_features() -> None:
     """The identity has exact weights, and the layer's outputs have the format of its inputs here."""
     told = {"strategy.name": "protoreptile", "run.rounds": 0, "evaluation.tasks": 12}

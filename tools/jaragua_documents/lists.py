@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from jaragua.coordinator.connection import gate as coordinator_gate
 from jaragua.node.connection import gate as node_gate
@@ -17,12 +17,14 @@ from jaragua_models import get, names
 def strategies() -> str:
     """Every strategy with its own options and their defaults."""
     return table(
-        ("name", "what it is", "its own options, with defaults"),
-        (
-            (code(name), kind.SUMMARY, ", ".join(code(f"{key} = {value:g}") for key, value in kind.OPTIONS.items()))
-            for name, kind in REGISTRY.items()
-        ),
+        ("name", "what it is", "its own options, with defaults that are not 0"),
+        ((code(name), kind.SUMMARY, ", ".join(map(code, _told(kind.OPTIONS)))) for name, kind in REGISTRY.items()),
     )
+
+
+def _told(options: Mapping[str, float]) -> Iterator[str]:
+    for key, value in options.items():
+        yield f"{key} = {value:g}" if value else key
 
 
 def boards() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,22 +130,24 @@ def _way_problems(document: Document, filled: Document) -> list[Problem]:
         model = _model_of(document)
     except (ModelError, DataError):
         return []
-    client = filled["client"]
-    ways = client.get("ways") if isinstance(client, dict) else None
-    if model is None or not model.network.classifier or not isinstance(ways, int) or ways <= model.network.outputs:
+    if model is None or not model.network.classifier:
         return []
-    if _has_prototypes(filled):
-        return []
-    message = f"{ways} is more than the {model.network.outputs} classes that '{model.name}' can tell apart"
-    return [Problem(("client", "ways"), message, f"at most {model.network.outputs}, or a model with more outputs")]
+    return list(_too_many_ways(filled, model))
 
 
-def _has_prototypes(filled: Document) -> bool:
-    """Whether the strategy needs no output for a class (A12)."""
-    strategy = filled["strategy"]
-    name = strategy.get("name") if isinstance(strategy, dict) else None
-    kind = registry.REGISTRY.get(registry.canonical(name)) if isinstance(name, str) else None
-    return kind is not None and kind.PROTOTYPES
+def _too_many_ways(filled: Document, model: Model) -> Iterator[Problem]:
+    """Where a class needs an output, of rounds and of new devices: prototypes need none (A12)."""
+    asked = filled["strategy"] if isinstance(filled["strategy"], dict) else {}
+    strategy, options = _class_of(asked.get("name")), asked.get("options", {})
+    needs_none = {"client": strategy.PROTOTYPES, "evaluation": isinstance(options, dict) and strategy.enrols(options)}
+    outputs = model.network.outputs
+    for section, without in needs_none.items():
+        found = filled[section]
+        ways = found.get("ways") if isinstance(found, dict) else None
+        if isinstance(ways, int) and ways > outputs and not without:
+            message = f"{ways} is more than the {outputs} classes that '{model.name}' can tell apart"
+            yield Problem((section, "ways"), message, f"at most {outputs}, or a model with more outputs")
+            return  # a new device has as many as a round unless the file says otherwise
 
 
 def _strategy_problems(document: Document) -> list[Problem]:

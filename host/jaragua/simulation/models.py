@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import replace
 
-from jaragua.models import is_file, model_named, model_with
+from jaragua.models import is_file, model_named, model_with, properties_of
 from jaragua.simulation.settings import Simulation
 from jaragua.strategies.registry import find
 from jaragua_compiler.export.inputs.interface import ModelInterface
@@ -49,11 +49,18 @@ def model_for(simulation: Simulation) -> Model:
     last layer.
     """
     model = task_model(simulation)
-    by_prototypes = find(simulation.strategy).PROTOTYPES and simulation.engine != "float32"
-    ways = max(simulation.ways, simulation.held_out_ways)
-    more = ways > model.network.outputs and not by_prototypes
-    if model.network.classifier and more:
+    ways = _ways_with_outputs(simulation, model)
+    if model.network.classifier and ways > model.network.outputs:
         model = model.with_outputs(ways)
     if simulation.engine == "float32":
         return model
     return replace(model, network=replace(model.network, weights=simulation.engine))
+
+
+def _ways_with_outputs(simulation: Simulation, model: Model) -> int:
+    """Of training and of new devices; without those that prototypes stand for."""
+    kind = find(simulation.strategy)
+    if not kind.PROTOTYPES or simulation.engine == "float32":
+        return max(simulation.ways, simulation.held_out_ways)
+    options = kind.own_options(properties_of(model)) | simulation.options
+    return 0 if kind.enrols(options) else simulation.held_out_ways

@@ -6,7 +6,7 @@ Both halves are pure and stand in one class, so that the coordinator, the nodes 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from numbers import Integral
 from typing import Any, ClassVar, Final
@@ -91,6 +91,8 @@ class ModelProperties:
     """Of prototypes, as its defaults have it."""
     episode_queries: int = 0
     """Of prototypes, as its defaults have it."""
+    adapt_by_steps: int = 0
+    """Of prototypes, as its defaults have it."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ class Strategy:
     TRAINS: ClassVar[bool] = True
     #: True for a baseline that trains a classifier of all training classes; devices start from its hidden layers.
     TRUE_CLASSES: ClassVar[bool] = False
-    #: True if prototypes take the place of the last layer (A12): a task may have more classes than the network outputs.
+    #: True if prototypes take the place of the last layer in rounds (A12), which may have more classes than outputs.
     PROTOTYPES: ClassVar[bool] = False
     #: What `passes` and `batch` of the training settings are where they are None.
     PASSES: ClassVar[int] = 1
@@ -149,6 +151,14 @@ class Strategy:
     def own_options(cls, properties: ModelProperties) -> dict[str, float]:
         """OPTIONS with their defaults for such a model."""
         return cls.OPTIONS
+
+    @classmethod
+    def enrols(cls, options: Mapping[str, float]) -> bool:
+        """Whether a new device enrols its samples (A12), so that a task may have more classes than outputs.
+
+        options: all of the strategy's.
+        """
+        return False
 
     def option(self, name: str) -> float:
         """An option's value, or its default."""

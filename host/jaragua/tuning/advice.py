@@ -32,8 +32,8 @@ def task_settings(found: Found, shots: int | None = None) -> Mapping[str, Mappin
         defaults |= {"training_ways": round_of[0], "training_shots": round_of[1]}
     if candidate.temperature:
         defaults["temperature"] = candidate.temperature
-    if candidate.enrols and candidate.trains:
-        defaults["episode_queries"] = candidate.queries
+    if candidate.has_prototypes and candidate.trains:
+        defaults |= {"episode_queries": candidate.queries, "adapt_by_steps": int(candidate.by_steps)}
     if candidate.enrols:
         defaults["refine_passes"] = trial.adaptation.passes
     if not candidate.enrols:
@@ -62,11 +62,13 @@ def run_settings(model: str, found: Found, shots: int | None = None) -> Mapping[
     if (round_of := _round_of(found)) is not None:
         client |= {"ways": round_of[0], "shots": round_of[1]}
         evaluation["ways"] = found.ways
-    if candidate.enrols:
-        options: dict[str, float] = {"temperature": candidate.temperature, "refine_passes": best.passes}
+    if candidate.has_prototypes:
+        refine_passes = best.passes if candidate.enrols else 0
+        options: dict[str, float] = {"temperature": candidate.temperature, "refine_passes": refine_passes}
         options = {name: value for name, value in options.items() if value}
-        strategy["options"] = options | ({"episode_queries": candidate.queries} if candidate.trains else {})
-    else:
+        more = {"episode_queries": candidate.queries, "adapt_by_steps": int(candidate.by_steps)}
+        strategy["options"] = options | (more if candidate.trains else {})
+    if not candidate.enrols:
         evaluation["passes"] = best.passes
     return {
         name: values for name, values in (sections | {"client": client, "evaluation": evaluation}).items() if values
@@ -76,7 +78,7 @@ def run_settings(model: str, found: Found, shots: int | None = None) -> Mapping[
 def _round_of(found: Found) -> tuple[int, int] | None:
     """Classes and samples of a round of training with prototypes; None of other candidates."""
     candidate = found.best.candidate
-    if not candidate.enrols or not candidate.trains:
+    if not candidate.has_prototypes or not candidate.trains:
         return None
     if candidate.own:
         return found.own
@@ -136,6 +138,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "temperature": trial.candidate.temperature,
         "wide": trial.candidate.wide,
         "episode_queries": trial.candidate.queries,
+        "adapt_by_steps": trial.candidate.by_steps,
         "own_settings": trial.candidate.own,
         "rounds": trial.rounds,
         "adapt_learning_rate": trial.adaptation.learning_rate,

@@ -56,13 +56,30 @@ class Candidate:
     """Of an episode, in which enrolled samples teach, too (A12.10); 0: no episodes."""
     rounds_fraction: float = 1.0
     """Of the rounds that others train."""
+    by_steps: bool = False
+    """With prototypes: a new device takes steps of all layers, and enrols nothing."""
     own: bool = False
     """All settings are the task's own: what an untuned run trains with."""
 
     @property
+    def has_prototypes(self) -> bool:
+        """Whether rounds are with prototypes."""
+        return self.strategy == PROTOTYPES
+
+    @property
     def enrols(self) -> bool:
         """Whether a new device enrols its samples."""
-        return self.strategy == PROTOTYPES
+        return self.has_prototypes and not self.by_steps
+
+    @property
+    def adaptations(self) -> tuple[Candidate, ...]:
+        """The same start, as it is tried on new devices. Behind a metric, steps begin as logistic regression (A2.8)."""
+        return (self, replace(self, by_steps=True)) if self.variant == METRIC and not self.own else (self,)
+
+    @property
+    def start(self) -> Candidate:
+        """What is trained."""
+        return replace(self, by_steps=False) if self.variant == METRIC and not self.own else self
 
     @property
     def is_set(self) -> bool:
@@ -82,9 +99,10 @@ class Candidate:
             return "prototypes on the features" if self.enrols else "logistic regression by steps on the features"
         if not self.trains:
             return "plain fine-tuning from random weights"
-        if self.enrols:
+        if self.has_prototypes:
             wide = (", wide tasks" if self.wide else "") + (", episodes" if self.queries else "")
             words = f"{self.strategy}{network}, rate {self.learning_rate:.3g}, temperature {self.temperature:.3g}{wide}"
+            words += ", then plain steps" if self.by_steps else ""
         else:
             passes = counted(self.passes, "pass", "passes")
             words = f"{self.strategy}{network}, rate {self.learning_rate:.3g}, {passes}"

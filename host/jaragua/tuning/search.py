@@ -47,6 +47,8 @@ _MORE_ROUNDS: Final = (4,)
 _MARGIN: Final = 0.003
 #: Passes over the support set, and rates by that of training, by which enrolled features are refined.
 _REFINING: Final = tuple(itertools.product((4, 16), (1.0, 3.0)))
+#: Passes and rates of plain steps behind a metric, as for random starts (RATES).
+_STEPS: Final = ((16, 0.03), (16, 0.1))
 #: Multiplications of one search for a rate and passes of adaptation.
 _MOST_WORK: Final = 1.0e10
 
@@ -220,7 +222,9 @@ class Tuner:
         own = Candidate(base.strategy, base.learning_rate, base.passes or 1, own=True)
         if prototypes:
             queries = int(base.options.get("episode_queries", 0))
-            own = replace(own, temperature=base.options.get("temperature", 0.0), queries=queries)
+            by_steps = bool(base.options.get("adapt_by_steps", 0))
+            temperature = base.options.get("temperature", 0.0)
+            own = replace(own, temperature=temperature, queries=queries, by_steps=by_steps)
         of_a_round = self._seconds_of_a_round(own) * own.passes
         rounds = min(base.rounds, int(_FOR_OWN * self._seconds / (of_a_round + 1e-9)))
         if base.strategy != SCRATCH and rounds >= min(base.rounds, _LEAST_ROUNDS):
@@ -229,14 +233,14 @@ class Tuner:
     def _can_train(self, candidate: Candidate) -> bool:
         """A round with prototypes enrols one sample of each class and trains on others."""
         shots = self.wide[1] if candidate.wide else self._base.shots
-        return not candidate.enrols or shots > 1
+        return not candidate.has_prototypes or shots > 1
 
     def _train(self, candidates: Sequence[Candidate]) -> None:
         """Every candidate with as many rounds as the time allows, then the best with all."""
         of_a_round = self._seconds_of_a_round(candidates[0])
         rounds = self._affordable(candidates, of_a_round, _FOR_TRIALS * (self._ends - self._clock()))
         first = [self._try(candidate, rounds) for candidate in candidates]
-        finalists = [trial.candidate for trial in sorted(first, key=_score, reverse=True)[:_FINALISTS]]
+        finalists = [trial.candidate.start for trial in sorted(first, key=_score, reverse=True)[:_FINALISTS]]
         if rounds < self._base.rounds:
             more = self._affordable(finalists, of_a_round, _FOR_FINALS * self._seconds)
             first = [self._try(candidate, more) for candidate in finalists]
@@ -250,7 +254,7 @@ class Tuner:
     def _best_two(self) -> list[Candidate]:
         """Of all that trained, the task's own settings too."""
         trained = sorted((one for one in self._trials if one.candidate.trains), key=_score, reverse=True)
-        return list(dict.fromkeys(one.candidate for one in trained))[:_FINALISTS]
+        return list(dict.fromkeys(one.candidate.start for one in trained))[:_FINALISTS]
 
     def _seconds_of_a_round(self, candidate: Candidate) -> float:
         """With one pass, of all validation sets."""
@@ -263,15 +267,19 @@ class Tuner:
         return max(_LEAST_ROUNDS, min(self._base.rounds, int(seconds / (passes * of_a_round + 1e-9))))
 
     def _try(self, candidate: Candidate, rounds: int) -> Trial:
+        """Train it, and adapt to it in each of its ways; the trial of the best one."""
         begun, rounds = self._clock(), candidate.rounds_of(rounds)
         learned: list[bytes] = []
         for turn in self._turns if rounds else ():
             alike = turn.starts if len(self._turns) > 1 else 1
             learned += [self._learned(self._simulation(candidate, rounds, turn))] * alike
-        trial = self._adapted(candidate, self._simulation(candidate, rounds, self._turns[0]), learned, begun)
-        self._trials.append(trial)
-        self._on_trial(trial)
-        return trial
+        trials = []
+        for one in candidate.adaptations:
+            trials.append(self._adapted(one, self._simulation(one, rounds, self._turns[0]), learned, begun))
+            self._trials.append(trials[-1])
+            self._on_trial(trials[-1])
+            begun = self._clock()
+        return max(trials, key=_score)
 
     def _check(self, progress: SimulationProgress) -> None:
         if self._clock() > self._ends:
@@ -292,6 +300,8 @@ class Tuner:
             rates = adaptation_rates(candidate.learning_rate) if learned else RATES
             if candidate.enrols:
                 best = _enrolled(search, starts, candidate, count)
+            elif candidate.by_steps and not candidate.own:
+                best = max(search.tried(starts, rate, passes, count) for passes, rate in _STEPS)
             else:
                 best = search.best(starts, rates, count, _MARGIN)
             scores = search.evaluated(starts, best.learning_rate, best.passes, count).after.tolist()
@@ -310,8 +320,9 @@ class Tuner:
         if candidate.own:
             return with_options(turn.base.changed({"tasks": 1}, task=name, rounds=rounds))
         options: dict[str, float] = {"temperature": candidate.temperature} if candidate.temperature else {}
-        if candidate.enrols:
-            options["episode_queries"] = candidate.queries  # 0 as well: the model's own may be another
+        if candidate.has_prototypes:
+            own = {"episode_queries": candidate.queries, "adapt_by_steps": int(candidate.by_steps)}
+            options |= own  # 0 as well: the model's own may be another
         base = turn.base.changed({"tasks": 1, "ways": turn.base.held_out_ways})
         if candidate.wide:
             ways, shots = self.wide

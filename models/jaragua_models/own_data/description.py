@@ -48,7 +48,7 @@ _KEYS: Mapping[Kind, frozenset[str]] = {
 _COMMON = frozenset({"name", "summary", "kind", "path"})
 _SECTIONS = frozenset({"task", "network", "defaults", "scaling"})
 _DEFAULTS = frozenset(START.__dataclass_fields__)
-_MAY_BE_ZERO = frozenset({"refine_passes", "episode_queries"})
+_MAY_BE_ZERO = frozenset({"refine_passes", "episode_queries", "adapt_by_steps"})
 """Defaults of which 0 means none, and not that the model says nothing."""
 MOST_ROWS = 4096
 SCALING_HINT = "Write NAME = { offset = 4.1, scale = 5.2 }; `jaragua data TASK.toml --scaling` prints all of it."

@@ -175,6 +175,17 @@ def test_a2_8_a_hidden_linear_square_layer_begins_as_the_identity() -> None:
         assert np.array_equal(drawn, first)
 
 
+def test_a2_8_logits_right_behind_a_metric_begin_at_0() -> None:
+    """Not those behind another layer (above), and no regression."""
+    (metric, _), (rows, biases) = first_weights(Network("net", 6, (kinds.Dense(6), kinds.Dense(4))), 4)
+    assert np.array_equal(metric, np.eye(6))
+    assert rows.shape == (4, 6)
+    assert not rows.any()
+    assert not biases.any()
+    values = Network("net", 6, (kinds.Dense(6), kinds.Dense(4)), "mean_squared_error")
+    assert np.array_equal(first_weights(values, 4)[1][0], initial_weights(values, 4)[1][0])
+
+
 def test_a2_7_leaves_a_regression_alone() -> None:
     network = Network("net", 6, (kinds.Dense(8, "relu"), kinds.Dense(3)), "mean_squared_error")
     rows, _ = initial_weights(network, 4)[-1]

@@ -244,6 +244,23 @@ def test_more_ways_than_the_model_has_outputs_get_a_network_with_more(make: Any)
     assert model_for(make(task="omniglot-cnn", ways=5)).network.outputs == 5
 
 
+def test_a_network_has_no_outputs_for_classes_that_prototypes_stand_for(make: Any) -> None:
+    """Of rounds with prototypes none, of new devices those that take steps."""
+    own = {"task": "omniglot-cnn", "strategy": "protoreptile", "shots": 2, "options": {"adapt_by_steps": 1}}
+    wide = make(**own, ways=20, eval_ways=5)
+    assert model_for(wide).network.outputs == 5
+    assert model_for(make(**own, ways=5, eval_ways=7)).network.outputs == 7
+    assert model_for(make(**own | {"options": {}}, ways=20, eval_ways=7)).network.outputs == 5
+
+
+def test_adaptation_by_steps_is_that_of_tinyreptile_from_the_same_start(make: Any) -> None:
+    own = {"task": "metric:digits", "ways": 5, "shots": 2, "learning_rate": 0.03, "rounds": 0, "eval_passes": 3}
+    steps = simulate(make(**own, strategy="protoreptile", options={"adapt_by_steps": 1}))
+    enrolled = simulate(make(**own, strategy="protoreptile"))
+    assert steps.scores == simulate(make(**own, strategy="tinyreptile")).scores
+    assert steps.scores != enrolled.scores
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

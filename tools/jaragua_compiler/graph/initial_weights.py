@@ -17,17 +17,22 @@ Weights = list[tuple[FloatArray, FloatArray]]
 def first_weights(network: Network, seed: int) -> Weights:
     """What a run or a board begins with: `initial_weights` but for two kinds of layers.
 
-    A classifier without hidden layers begins at 0 (A2.7), a hidden linear square layer as the identity (A2.8).
+    A classifier without hidden layers begins at 0 (A2.7). A hidden linear square layer begins as the identity, and
+    logits right behind it at 0 (A2.8).
     """
-    drawn = initial_weights(network, seed)
-    if len(drawn) == 1 and _gives_logits(network):
-        return [(np.zeros_like(rows), biases) for rows, biases in drawn]
-    last = len(drawn) - 1
-    return [
-        (np.eye(len(rows)), biases) if place < last and _is_linear_square(network.layers[index], rows) else one
-        for place, (index, one) in enumerate(zip(network.weighted, drawn, strict=True))
-        for rows, biases in (one,)
-    ]
+    weights = initial_weights(network, seed)
+    last = len(weights) - 1
+    hidden = zip(network.weighted[:last], weights[:last], strict=True)
+    metrics = {
+        place for place, (index, (rows, _)) in enumerate(hidden) if _is_linear_square(network.layers[index], rows)
+    }
+    for place in metrics:
+        rows, biases = weights[place]
+        weights[place] = np.eye(len(rows)), biases
+    if _gives_logits(network) and (last == 0 or last - 1 in metrics):
+        rows, biases = weights[last]
+        weights[last] = np.zeros_like(rows), biases
+    return weights
 
 
 def _is_linear_square(layer: layers.Layer, rows: FloatArray) -> bool:
