@@ -43,6 +43,16 @@ def test_the_folder_is_that_of_the_command(
     assert content_of(compiled.write(tmp_path / "python")) == compiled.files
 
 
+def test_the_threshold_of_unseen_devices_is_that_of_the_command(tmp_path: Path) -> None:
+    unseen = tmp_path / "unseen.safetensors"
+    wanted = ("--task", "validation:digits", "--rounds", "2", "--eval-tasks", "1", "--no-comparison")
+    assert run(["simulate", *wanted, "--save", str(unseen)]) == 0
+    words = ("--board", "nano33ble", "--prototypes", "4", "--unseen", str(unseen))
+    assert run(["compile", "digits", *words, "--out", str(tmp_path / "command")]) == 0
+    compiled = jaragua.compile_network("digits", "nano33ble", prototypes=4, unseen=unseen)
+    assert compiled.files == content_of(tmp_path / "command")
+
+
 def test_the_folder_of_a_task_of_ones_own_is_that_of_the_command(tmp_path: Path) -> None:
     task = str(write_valves(tmp_path))
     assert run(["compile", task, "--board", "nano33ble", "--out", str(tmp_path / "command")]) == 0

@@ -19,7 +19,11 @@ from safetensors.numpy import save_file
 import jaragua_models
 from documents.blocks import blocks
 from jaragua.cli.main import run
+from jaragua.experiments.rejection.measure import Recogniser
+from jaragua.models import model_named
+from jaragua.strategies.vectors import flat
 from jaragua_compiler import LearningRate
+from jaragua_compiler.export import read_weights
 from jaragua_compiler.export.files import vector
 from jaragua_compiler.export.files.readme import example
 from jaragua_compiler.planning.boards import boards
@@ -102,6 +106,43 @@ def test_fewer_false_accepts_make_a_stricter_threshold(capsys: pytest.CaptureFix
         data = document(capsys, "compile", "digits", "--board", "pico", *wanted, "--out", "made")
         thresholds.append(data["prototypes"]["rejection"]["threshold"])
     assert 0 < thresholds[0] < thresholds[1] < 32768
+
+
+@pytest.fixture(scope="module")
+def unseen(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Weights that trained without the validation images of `digits`."""
+    path = tmp_path_factory.mktemp("unseen") / "weights.safetensors"
+    wanted = ("--task", "validation:digits", "--rounds", "20", "--eval-tasks", "1", "--no-comparison")
+    assert run(["simulate", *wanted, "--save", str(path)]) == 0
+    return str(path)
+
+
+def test_a_threshold_of_devices_that_the_weights_have_not_seen(capsys: pytest.CaptureFixture[str], unseen: str) -> None:
+    """Of unknown samples of other validation tasks about as many are accepted as were asked for."""
+    wanted = ("compile", "digits", "--board", "pico", "--prototypes", "5", "--force", "--out", "made")
+    own = document(capsys, *wanted)["prototypes"]["rejection"]
+    told = document(capsys, *wanted, "--unseen", unseen, "--false-accepts", "0.1")["prototypes"]["rejection"]
+    assert (own["devices"], told["devices"], told["classes"], told["tasks"]) == ("training", "validation", 5, 200)
+    assert "on 200 tasks of validation data" in " ".join(Path("made/README.md").read_text().split())
+    assert f"#define DIGITS_REJECTION {told['threshold']}u" in Path("made/digits.h").read_text()
+    model = model_named("validation:digits")
+    recogniser = Recogniser(model, flat(read_weights(Path(unseen), model.network)), 5)
+    others = [model.tasks.held_out_task(seed, 10, told["shots"], 20) for seed in range(1000, 1200)]
+    found = [recogniser.scored(task, 2)["relative"] for task in others]
+    accepted = np.concatenate([one.scores[~one.known] <= told["threshold"] for one in found])
+    assert 0.08 < accepted.mean() < 0.12
+
+
+def test_weights_that_cannot_calibrate_are_refused(capsys: pytest.CaptureFixture[str], unseen: str) -> None:
+    on = ("--board", "pico", "--unseen", unseen)
+    assert "--unseen needs --prototypes" in refused(capsys, 2, "compile", "digits", *on)
+    room = ("--prototypes", "2", *on)
+    assert "--unseen needs tasks to draw from" in refused(capsys, 2, "compile", str(KERAS), *room)
+    other = Path("other.safetensors")
+    save_file({"layers.0.weight": np.zeros((1, 1), np.float32), "layers.0.bias": np.zeros(1, np.float32)}, other)
+    wanted = ("compile", "digits", "--prototypes", "2", "--board", "pico", "--unseen", str(other))
+    assert "other.safetensors has not the 2 layers" in refused(capsys, 7, *wanted)
+    assert "missing.safetensors" in refused(capsys, 7, *wanted[:-1], "missing.safetensors")
 
 
 def test_what_cannot_be_calibrated_is_said_and_accepts_all(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -43,3 +45,18 @@ def test_a_sign_that_stdout_has_no_letters_for_ends_no_command(monkeypatch: pyte
     assert exit_code_of(lambda: print("5 ± 1 …")) == 0
     stream.flush()
     assert stream.buffer.getvalue() == b"5 \\xb1 1 \\u2026\n"  # type: ignore[attr-defined]
+
+
+def test_a_reader_that_has_gone_ends_a_command_in_silence() -> None:
+    """As `python -m jaragua_bench.accuracy | head -1`: the pipe is closed after the first line."""
+    program = (
+        "from jaragua_compiler.command_line import exit_code_of\n"
+        "raise SystemExit(exit_code_of(lambda: [print('x' * 99) for _ in range(99_999)] and None))"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as command:
+        assert command.stdout is not None
+        assert command.stderr is not None
+        assert command.stdout.readline() == b"x" * 99 + b"\n"
+        command.stdout.close()
+        assert command.stderr.read() == b""
+        assert command.wait() == 1

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.experiments.rejection import __main__ as command
 from jaragua.experiments.rejection.measure import RATES, Recogniser, Setup, measured
 from jaragua.models import model_named
@@ -88,6 +89,21 @@ def test_the_threshold_on_the_engine_accepts_what_the_bound_does() -> None:
     assert accepted == wanted
     assert True in accepted
     assert False in accepted
+
+
+def test_thresholds_of_validation_devices_are_those_of_weights_that_have_not_seen_them() -> None:
+    model = model_named("digits")
+    codec = ModelCodec(model)
+    weights, unseen = codec.initial(0), codec.initial(1)
+    found = measured(model, weights, SETUP, unseen)
+    validation, classes = model_named("validation:digits"), 2 * SETUP.ways
+    recogniser = Recogniser(validation, unseen, SETUP.ways)
+    queries = SETUP.queries * classes
+    drawn = [validation.tasks.held_out_task(seed, classes, SETUP.shots, queries) for seed in range(SETUP.tasks)]
+    scored = [recogniser.scored(task, SETUP.queries)["relative"] for task in drawn]
+    unknown = np.concatenate([one.scores[~one.known] for one in scored])
+    assert found.thresholds == tuple(threshold_for(unknown, rate, ACCEPT_ALL) for rate in RATES)
+    assert found.thresholds != measured(model, weights, SETUP).thresholds
 
 
 def test_the_command_prints_figures_of_held_out_tasks(capsys: pytest.CaptureFixture[str]) -> None:

@@ -125,6 +125,7 @@ class EnrolmentOptions(TypedDict, total=False):
     prototypes: int
     episodes: bool
     false_accepts: float
+    unseen: str | os.PathLike[str]
 
 
 @one_tree()
@@ -157,7 +158,8 @@ def compile_network(
         **enrolment: `prototypes`, also the C to enrol classes on the board, with room for so many; `episodes`, also
             the C for enrolled samples that teach (A12.10); and `false_accepts`, the part of unknown samples that the
             calibrated threshold accepts. It is 0.05 where the tasks can calibrate a threshold; where they cannot, every
-            class is accepted, and a warning says so.
+            class is accepted, and a warning says so. `unseen`: a safetensors file of weights that trained without the
+            task's validation devices, on which the threshold is calibrated.
 
     Returns:
         Files and figures; nothing is written until `write`.
@@ -176,7 +178,9 @@ def compile_network(
     shown = loaded.typical_inputs() if samples is None else _shown(samples, loaded)
     if start is not None:
         loaded = loaded.started(weights_of(start, loaded.network))
-    rejection = calibration_for(lambda: _with_tasks(model, start), prototypes, enrolment.get("false_accepts"), _warn)
+    unseen = None if (given := enrolment.get("unseen")) is None else Path(given)
+    wanted = prototypes, enrolment.get("false_accepts")
+    rejection = calibration_for(lambda: _with_tasks(model, start), *wanted, _warn, unseen)
     component = Component(None, loaded.inputs, loaded.classes, rejection)
     arguments = (target, choice, shown, loaded.ranges, loaded.source, component)
     compiled = compile_model(loaded.network, loaded.weights, *arguments)

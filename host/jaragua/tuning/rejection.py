@@ -1,31 +1,37 @@
 """The threshold that rejects unknown classes (A12.8), calibrated on training data of a task.
 
 Held-out data are never drawn. Of a training task some classes are enrolled, and all samples of the others are unknown.
+Features fit the devices that trained them better than others, so a threshold of these devices accepts too much of new
+ones. With weights that trained without the validation devices, it is calibrated on those.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from jaragua.errors import DataError, UsageError
 from jaragua.report.rejection import Scores, threshold_for
-from jaragua_compiler import Plan, ReferenceEngine
+from jaragua_compiler import Plan, ReferenceEngine, calibrate, pack
 from jaragua_compiler.engine_protocol import ACCEPT_ALL, PrototypeEngine
 from jaragua_compiler.engines import host_build
 from jaragua_compiler.engines.native_prototypes import NativePrototypeEngine
-from jaragua_compiler.export import Calibrate, Rejection
+from jaragua_compiler.export import Calibrate, Rejection, read_weights
 from jaragua_compiler.quantisation.blob import exponents, quantise_inputs
-from jaragua_models import HasOwners, Model, Task
+from jaragua_compiler.quantisation.calibration import calibration_rows
+from jaragua_models import HasOwners, HasValidation, Model, Task, TaskSource
 from jaragua_models import ModelError as ModelsError
 
 TASKS: Final = 200
 FALSE_ACCEPTS: Final = 0.05
 _LEAST_ENROLLED: Final = 2  # with one class nothing is rejected (A12.8)
 _MOST_UNKNOWN: Final = 50  # samples of one task
+_QUERIES: Final = 2  # of a class, of a validation task
 
 
 @dataclass(frozen=True)
@@ -37,20 +43,32 @@ class _Setup:
     shots: int
 
 
-def calibrated(model: Model, plan: Plan, blob: bytes, false_accepts: float = FALSE_ACCEPTS) -> Rejection:
+_Draw: TypeAlias = Callable[[int, _Setup], Task]
+
+
+def calibrated(
+    model: Model, plan: Plan, blob: bytes, false_accepts: float = FALSE_ACCEPTS, unseen: Path | None = None
+) -> Rejection:
     """The threshold of a plan with prototypes at which this part of the unknown training samples is accepted.
 
-    Raises: DataError if the task has less than three classes, or no samples to draw.
+    unseen: weights that trained without the task's validation devices, a safetensors file; the threshold is calibrated
+    on these devices, with these weights. None: with the blob, on all training devices.
+    Raises: DataError if the task has less than three classes, or no samples to draw; UsageError if it has no validation
+    devices; CompileError if the weights are of another network.
     """
-    setup = _setup(model, plan.prototypes)
+    draw: _Draw = partial(_training_task, model)
+    if unseen is not None:
+        draw, blob = partial(_validation_task, _validation_of(model)), _blob_of(unseen, model, plan)
+    setup = _setup(model, plan.prototypes, draw)
     engine = _engine(plan)
     engine.load(blob)
-    found = [_unknown_scores(engine, plan, blob, _task(model, seed, setup), seed, setup) for seed in range(TASKS)]
+    found = [_unknown_scores(engine, plan, blob, draw(seed, setup), seed, setup) for seed in range(TASKS)]
     scores = np.concatenate(found)
     if not len(scores):
         raise _too_few(model)
     threshold = threshold_for(scores, false_accepts, ACCEPT_ALL)
-    return Rejection(threshold, false_accepts, setup.enrolled, setup.shots, TASKS, len(scores))
+    devices = "training" if unseen is None else "validation"
+    return Rejection(threshold, false_accepts, setup.enrolled, setup.shots, TASKS, len(scores), devices)
 
 
 def threshold_or_none(model: Model, plan: Plan, blob: bytes, tell: Callable[[str], None]) -> Rejection | None:
@@ -67,13 +85,17 @@ def calibration_for(
     prototypes: int | None,
     false_accepts: float | None,
     tell: Callable[[str], None],
+    unseen: Path | None = None,
 ) -> Calibrate | None:
     """What calibrates the threshold of unknown classes in a compiled folder; None: every class is accepted.
 
     model: gives the one whose tasks are drawn from, None if it has none. prototypes: classes that there is room for,
     None for a folder without them. false_accepts: part of unknown samples that is accepted; None: 0.05 where the tasks
-    can calibrate it. tell: why there is no threshold. Raises: UsageError for options that do not go together.
+    can calibrate it. tell: why there is no threshold. unseen: as `calibrated`. Raises: UsageError for options that do
+    not go together.
     """
+    if unseen is not None and prototypes is None:
+        raise UsageError("--unseen needs --prototypes", "say how many classes there are to be room for")
     if false_accepts is not None and not 0 < false_accepts < 1:
         raise UsageError(f"--false-accepts is {false_accepts:g}", "give a part above 0 and below 1, as 0.05")
     if prototypes is None:
@@ -82,12 +104,14 @@ def calibration_for(
         return None
     found = model()
     if found is None:
-        if false_accepts is not None:
-            raise UsageError("--false-accepts needs tasks to draw from", "a model file has none: leave it out")
+        if false_accepts is not None or unseen is not None:
+            option = "--false-accepts" if unseen is None else "--unseen"
+            raise UsageError(f"{option} needs tasks to draw from", "a model file has none: leave it out")
         tell("a model file has no tasks, so no threshold is calibrated: unknown samples are accepted")
         return None
-    if false_accepts is not None:
-        return lambda plan, blob: calibrated(found, plan, blob, false_accepts)
+    if false_accepts is not None or unseen is not None:
+        rate = FALSE_ACCEPTS if false_accepts is None else false_accepts
+        return lambda plan, blob: calibrated(found, plan, blob, rate, unseen)
     return lambda plan, blob: threshold_or_none(found, plan, blob, tell)
 
 
@@ -95,13 +119,27 @@ def _engine(plan: Plan) -> PrototypeEngine:
     return NativePrototypeEngine(plan, march=host_build.NATIVE) if host_build.has_compiler() else ReferenceEngine(plan)
 
 
-def _setup(model: Model, room: int) -> _Setup:
+def _blob_of(weights: Path, model: Model, plan: Plan) -> bytes:
+    """Weights in the plan's formats."""
+    numbers = read_weights(weights, plan.network)
+    return pack(plan, numbers, calibrate(plan, numbers, calibration_rows(model.tasks.calibration())))
+
+
+def _validation_of(model: Model) -> TaskSource:
+    """Raises: UsageError."""
+    if not isinstance(model.tasks, HasValidation):
+        message = f"--unseen needs validation devices, and '{model.name}' has none"
+        raise UsageError(message, "leave it out: the threshold is calibrated on training devices")
+    return model.tasks.for_validation()
+
+
+def _setup(model: Model, room: int, draw: _Draw) -> _Setup:
     """As many classes as the C has room for and as many unknown ones, or what a task has of them."""
     shots, fixed = model.defaults.shots, model.defaults.ways
     most = fixed if not model.own_labels else 2 * room
     for ways in range(most, _LEAST_ENROLLED, -1):
         try:
-            _task(model, 0, _Setup(ways, 0, shots))
+            draw(0, _Setup(ways, 0, shots))
         except ModelsError:
             continue
         return _Setup(ways, max(_LEAST_ENROLLED, min(room, ways - 1)), shots)
@@ -115,7 +153,11 @@ def _too_few(model: Model) -> DataError:
     )
 
 
-def _task(model: Model, seed: int, setup: _Setup) -> Task:
+def _validation_task(tasks: TaskSource, seed: int, setup: _Setup) -> Task:
+    return tasks.held_out_task(seed, setup.ways, setup.shots, setup.ways * _QUERIES)
+
+
+def _training_task(model: Model, seed: int, setup: _Setup) -> Task:
     owners = model.tasks.owners() if isinstance(model.tasks, HasOwners) else TASKS
     return model.tasks.train_task(f"device-{1 + seed % owners}", seed, setup.ways, setup.shots)
 

@@ -14,7 +14,8 @@ class Rejection:
     """threshold: Q15 (A12.8). false_accepts: the part of unknown samples that it was calibrated to accept.
 
     Calibrated on `tasks` tasks of training data with `classes` enrolled classes of `shots` samples, and `unknown`
-    samples of classes that were not enrolled.
+    samples of classes that were not enrolled. devices: whose tasks, `training` or `validation`: those that the weights
+    have seen, or others.
     """
 
     threshold: int
@@ -23,6 +24,7 @@ class Rejection:
     shots: int
     tasks: int
     unknown: int
+    devices: str = "training"
 
     def facts(self) -> dict[str, Any]:
         """For jaragua.json."""

@@ -61,6 +61,12 @@ class CompileOptions:
         float | None,
         typer.Option(help="Part of unknown samples that the threshold accepts, with --prototypes; default: 0.05."),
     ] = None
+    unseen: Annotated[
+        Path | None,
+        typer.Option(
+            help="Weights that have not seen the validation devices, on which the threshold is then calibrated."
+        ),
+    ] = None
     loss: Annotated[str | None, typer.Option(help="Loss, for a model file that does not name one.")] = None
     prefix: Annotated[
         str | None, typer.Option(help="First part of every name and file of the C; default: the network's name.")
@@ -141,7 +147,7 @@ def _rejection(options: CompileOptions) -> Calibrate | None:
     def model() -> Model | None:
         return model_with_tasks(options.model, options.start)
 
-    return calibration_for(model, options.prototypes, options.false_accepts, output.say)
+    return calibration_for(model, options.prototypes, options.false_accepts, output.say, options.unseen)
 
 
 def _board(name: str, ram_budget: int | None) -> Board:

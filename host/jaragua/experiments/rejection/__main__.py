@@ -1,7 +1,8 @@
 """False rejects at a fixed rate of false accepts, and AUROC: `python -m jaragua.experiments.rejection --task keywords`.
 
 Half of the classes of each task are enrolled, and nobody enrols the other half. Thresholds are calibrated on training
-data; figures are those of held-out tasks. Without --start, only prototypes of the inputs themselves are measured.
+data; figures are those of held-out tasks. Without --start, only prototypes of the inputs themselves are measured. With
+--unseen, weights that trained without the validation devices, thresholds are calibrated on those devices.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def _print(options: argparse.Namespace) -> None:
     if options.start:
         model = zoo_model_named(options.task)
         model = replace(model, network=replace(model.network, weights=options.engine))
-        found[options.start.name] = measured(model, flat(read_weights(options.start, model.network)), setup)
+        start = flat(read_weights(options.start, model.network))
+        unseen = None if options.unseen is None else flat(read_weights(options.unseen, model.network))
+        found[options.start.name] = measured(model, start, setup, unseen)
     found[_INPUTS] = measured(model_named(LINEAR + options.task), None, setup)
     if options.json:
         body = {name: asdict(one) for name, one in found.items()}
@@ -96,6 +99,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m jaragua.experiments.rejection", description=__doc__)
     parser.add_argument("--task", default="keywords", help="a model of the zoo whose labels are each task's own")
     parser.add_argument("--start", type=Path, help="trained weights (safetensors), for example of `simulate --save`")
+    parser.add_argument(
+        "--unseen", type=Path, help="weights of `simulate --task validation:NAME`: thresholds of the validation devices"
+    )
     parser.add_argument("--engine", choices=("w16", "w8"), default="w16", help="format of the weights of --start")
     parser.add_argument("--ways", type=_from(2), default=5, help="classes enrolled; as many more are unknown")
     parser.add_argument("--shots", type=_from(1), default=1, help="samples enrolled of each class")

@@ -18,7 +18,7 @@ from jaragua_compiler.engines.host_build import has_compiler
 from jaragua_compiler.engines.native_prototypes import NativePrototypeEngine
 from jaragua_compiler.planning.plan import with_prototypes
 from jaragua_compiler.quantisation.blob import exponents, quantise_inputs
-from jaragua_models import Model, Samples, Task
+from jaragua_models import HasValidation, Model, Samples, Task
 
 #: False-accept rates that are reported.
 RATES: Final = (0.01, 0.05)
@@ -102,8 +102,11 @@ def first_of_each(samples: Samples, count: int) -> Samples:
     return Samples(samples.x[np.sort(kept)], samples.y[np.sort(kept)])
 
 
-def measured(model: Model, weights: Vector | None, setup: Setup) -> Measured:
-    """Held-out tasks with the bounds of training tasks. Raises: ModelError, DataError, also those of the zoo."""
+def measured(model: Model, weights: Vector | None, setup: Setup, unseen: Vector | None = None) -> Measured:
+    """Held-out tasks with the bounds of training tasks. Raises: ModelError, DataError, also those of the zoo.
+
+    unseen: weights that trained without the task's validation devices; the bounds are those of these devices' tasks.
+    """
     if not model.own_labels:
         message = f"labels of '{model.name}' mean the same in every task, so there are no classes left to be unknown"
         raise ModelError(message, "measure a task whose labels are each task's own, for example keywords")
@@ -112,15 +115,28 @@ def measured(model: Model, weights: Vector | None, setup: Setup) -> Measured:
         recogniser.scored(source.held_out_task(seed, classes, setup.shots, setup.queries * classes), setup.queries)
         for seed in range(setup.tasks)
     )
-    training = _by_score(
-        recogniser.scored(source.train_task(f"calibration-{seed}", seed, classes, setup.shots), setup.queries)
-        for seed in range(setup.tasks)
-    )
-    unknown = np.concatenate([task.scores[~task.known] for task in training["relative"]])
+    if unseen is None:
+        calibration = _by_score(
+            recogniser.scored(source.train_task(f"calibration-{seed}", seed, classes, setup.shots), setup.queries)
+            for seed in range(setup.tasks)
+        )
+    else:
+        calibration = _of_validation(model, unseen, setup)
+    unknown = np.concatenate([task.scores[~task.known] for task in calibration["relative"]])
     return Measured(
-        {name: rejection(held_out[name], training[name], RATES) for name in SCORES},
+        {name: rejection(held_out[name], calibration[name], RATES) for name in SCORES},
         tuple(threshold_for(unknown, rate, ACCEPT_ALL) for rate in RATES),
         len({task.device for task in held_out["relative"] if task.device}),
+    )
+
+
+def _of_validation(model: Model, unseen: Vector, setup: Setup) -> dict[str, list[Queries]]:
+    if not isinstance(model.tasks, HasValidation):
+        raise ModelError(f"'{model.name}' has no validation devices", "leave out the weights that have not seen them")
+    recogniser, source, classes = Recogniser(model, unseen, setup.ways), model.tasks.for_validation(), 2 * setup.ways
+    return _by_score(
+        recogniser.scored(source.held_out_task(seed, classes, setup.shots, setup.queries * classes), setup.queries)
+        for seed in range(setup.tasks)
     )
 
 

@@ -177,7 +177,7 @@ A12.10). An episode enrols samples, trains on others, and then takes such a step
 _REJECTS = """\
 Unknown samples: `match.accepted` is false if `match.relative` is above {threshold}, which `jrg_model_start` sets. It
 was calibrated to accept {false_accepts:.3g} of the samples of classes that are not enrolled, on {tasks} tasks of
-training data: {classes} classes enrolled with {shots} samples each, {unknown} unknown samples. With other numbers of
+{devices} data: {classes} classes enrolled with {shots} samples each, {unknown} unknown samples. With other numbers of
 classes or samples the part differs; `jrg_model_set_rejection` sets another threshold."""
 _ACCEPTS_ALL = """\
 Unknown samples: no threshold was calibrated, so `match.accepted` is always true. `jrg_model_set_rejection` sets the
