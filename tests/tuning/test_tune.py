@@ -160,6 +160,21 @@ def test_the_tasks_own_settings_are_a_candidate_with_all_their_rounds(tmp_path: 
     assert told == {"strategy": "tinyreptile"} | trained | adapted
 
 
+def test_the_speed_of_a_candidate_is_that_of_its_network_passes_and_tasks(tmp_path: Path) -> None:
+    """A metric of few rounds, one pass, and four passes of a small network, which take hardly longer than one."""
+    base = simulation_of(for_simulation(None, {"model.name": str(write_valves(tmp_path))}, ""))
+    tuner = Tuner(base, 1e6, lambda: 0.0, workers=1, leave_one_out=False)
+    metric = Candidate("protoreptile", 0.02, 1, METRIC, temperature=0.3, wide=True, rounds_fraction=0.1)
+    candidates = [metric, Candidate("tinyreptile", 0.02, 1), Candidate("tinyreptile", 0.02, 4)]
+    tuner._speeds = {(METRIC, 1, True, False): 0.2, ("", 1, False, False): 0.01, ("", 4, False, False): 0.02}
+    assert tuner._affordable(candidates, 10.0, 1000) == 200
+    assert tuner._affordable(candidates, 100.0, 300) == 300
+    assert tuner._affordable(candidates, 0.1, 300) == search._LEAST_ROUNDS
+    tuner._speeds.clear()
+    assert tuner._seconds_of_a_round(candidates[1]) > 0
+    assert list(tuner._speeds) == [("", 1, False, False)]
+
+
 def test_small_networks_have_more_validation_tasks() -> None:
     counts = {}
     for name in ("digits", "omniglot-reptile"):

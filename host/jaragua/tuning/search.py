@@ -32,8 +32,8 @@ from jaragua.tuning.candidates import SCRATCH, Candidate, adaptation_rates, trai
 from jaragua.tuning.validation import Turn, turns_of, wide_task
 from jaragua_models import Task
 
-#: The rounds by which a candidate's speed is measured.
-_PROBE_ROUNDS: Final = 20
+#: The rounds by which the speed of alike candidates is measured.
+_PROBE_ROUNDS: Final = 10
 #: Of the time: for the first trial of each candidate, and for that of the best with all rounds.
 _FOR_TRIALS, _FOR_FINALS = 0.5, 0.4
 #: Of the time: at most, for the task's own settings, which are tried before all others that train.
@@ -196,6 +196,7 @@ class Tuner:
         self._tasks = [task for turn in self._turns for task in drawn_tasks(turn.base, range(turn.tasks))]
         self._devices = [task.device for task in self._tasks]
         self._trials: list[Trial] = []
+        self._speeds: dict[tuple[str, int, bool, bool], float] = {}
         self.wide = min(wide_task(turn.base) for turn in self._turns)
         """Classes and samples of each in a round of wide tasks."""
 
@@ -225,9 +226,10 @@ class Tuner:
             by_steps = bool(base.options.get("adapt_by_steps", 0))
             temperature = base.options.get("temperature", 0.0)
             own = replace(own, temperature=temperature, queries=queries, by_steps=by_steps)
-        of_a_round = self._seconds_of_a_round(own) * own.passes
-        rounds = min(base.rounds, int(_FOR_OWN * self._seconds / (of_a_round + 1e-9)))
-        if base.strategy != SCRATCH and rounds >= min(base.rounds, _LEAST_ROUNDS):
+        if base.strategy == SCRATCH:
+            return
+        rounds = min(base.rounds, int(_FOR_OWN * self._seconds / self._seconds_of_a_round(own)))
+        if rounds >= min(base.rounds, _LEAST_ROUNDS):
             self._try(own, rounds)
 
     def _can_train(self, candidate: Candidate) -> bool:
@@ -237,17 +239,16 @@ class Tuner:
 
     def _train(self, candidates: Sequence[Candidate]) -> None:
         """Every candidate with as many rounds as the time allows, then the best with all."""
-        of_a_round = self._seconds_of_a_round(candidates[0])
-        rounds = self._affordable(candidates, of_a_round, _FOR_TRIALS * (self._ends - self._clock()))
+        rounds = self._affordable(candidates, _FOR_TRIALS * (self._ends - self._clock()))
         first = [self._try(candidate, rounds) for candidate in candidates]
         finalists = [trial.candidate.start for trial in sorted(first, key=_score, reverse=True)[:_FINALISTS]]
         if rounds < self._base.rounds:
-            more = self._affordable(finalists, of_a_round, _FOR_FINALS * self._seconds)
+            more = self._affordable(finalists, _FOR_FINALS * self._seconds)
             first = [self._try(candidate, more) for candidate in finalists]
         finalists = self._best_two()
         for factor in _MORE_ROUNDS:
             more = factor * self._base.rounds
-            if sum(one.passes for one in finalists) * of_a_round * more < self._ends - self._clock():
+            if self._affordable(finalists, self._ends - self._clock(), more) == more:
                 for candidate in finalists:
                     self._try(candidate, more)
 
@@ -257,14 +258,18 @@ class Tuner:
         return list(dict.fromkeys(one.candidate.start for one in trained))[:_FINALISTS]
 
     def _seconds_of_a_round(self, candidate: Candidate) -> float:
-        """With one pass, of all validation sets."""
-        probe = self._simulation(replace(candidate, passes=1), _PROBE_ROUNDS, self._turns[0])
-        return len(self._turns) * simulate(probe, workers=self._workers).seconds / _PROBE_ROUNDS
+        """Of all validation sets; measured with the first of those that have its network, passes and size of tasks."""
+        alike = candidate.variant, candidate.passes, candidate.wide, candidate.own
+        if alike not in self._speeds:
+            probe = self._simulation(candidate, _PROBE_ROUNDS, self._turns[0])
+            seconds = simulate(probe, workers=self._workers).seconds
+            self._speeds[alike] = len(self._turns) * max(seconds, 1e-6) / _PROBE_ROUNDS
+        return self._speeds[alike]
 
-    def _affordable(self, candidates: Sequence[Candidate], of_a_round: float, seconds: float) -> int:
-        """Rounds of each."""
-        passes = sum(candidate.passes for candidate in candidates)
-        return max(_LEAST_ROUNDS, min(self._base.rounds, int(seconds / (passes * of_a_round + 1e-9))))
+    def _affordable(self, candidates: Sequence[Candidate], seconds: float, most: int | None = None) -> int:
+        """Rounds of each, by default at most the task's own."""
+        of_a_round = sum(self._seconds_of_a_round(one) * one.rounds_fraction for one in candidates)
+        return max(_LEAST_ROUNDS, min(most or self._base.rounds, int(seconds / of_a_round)))
 
     def _try(self, candidate: Candidate, rounds: int) -> Trial:
         """Train it, and adapt to it in each of its ways; the trial of the best one."""

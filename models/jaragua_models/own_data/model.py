@@ -39,7 +39,7 @@ def from_toml(path: str | Path, scaling: InputFormat | None = None) -> Model:
         defaults=defaults,
         metric="accuracy",
         own_labels=description.naming == "shuffled",
-        recommended=recommended_settings(description, defaults),
+        recommended=recommended_settings(description, table, kept, defaults),
         interface=_interface(description, table, inputs),
     )
 

@@ -10,14 +10,12 @@ from jaragua_models.own_data.samples import Table
 QUERIES_A_WAY = 5
 USUAL_WAYS = 5
 PROTOTYPES = "protoreptile"
-_OF_PROTOTYPES: Mapping[str, float] = {
-    "training_passes": 1,
-    "training_shots": 3,
-    "temperature": 0.3,
-    "episode_queries": 2,
-    "refine_passes": 16,
-}
-"""An episode enrols a sample of each class and trains on two others, so a round has three of each at least."""
+_OF_PROTOTYPES: Mapping[str, float] = {"training_passes": 1, "temperature": 0.3, "episode_queries": 2}
+_OF_AN_EPISODE = 3
+"""Samples of a class: one is enrolled, two others are trained on."""
+_OF_RECORDINGS: Mapping[str, float] = {"training_shots": _OF_AN_EPISODE, "refine_passes": 16}
+_MOST_EPISODES = 3
+"""Of a round with images."""
 _FASTER, _GENTLER = 3.0, 1 / 3
 _FEW_PASSES, _MANY_PASSES = 4, 64
 
@@ -38,13 +36,29 @@ def default_settings(description: Description, table: Table, kept: tuple[str, ..
     return replace(START, strategy=description.strategy or START.strategy, **filled)  # type: ignore[arg-type]
 
 
-def recommended_settings(description: Description, defaults: Defaults) -> Defaults | None:
-    """With prototypes, where they are better and the file names no strategy; None elsewhere."""
-    has_own_names = description.kind == "audio" and description.naming == "shuffled"
-    if not has_own_names or description.strategy or not description.hidden:
+def recommended_settings(
+    description: Description, table: Table, kept: tuple[str, ...], defaults: Defaults
+) -> Defaults | None:
+    """With prototypes, where they are better and the file names no strategy; None elsewhere. kept: held out."""
+    if description.strategy:
         return None
-    rate = {"adapt_learning_rate": _of_rate(defaults.learning_rate, _FASTER)}
-    return replace(defaults, strategy=PROTOTYPES, **{**_OF_PROTOTYPES, **rate, **description.defaults})  # type: ignore[arg-type]
+    if description.kind == "images":
+        own = _of_images(table, kept)
+    elif description.kind == "audio" and description.naming == "shuffled" and description.hidden:
+        own = {**_OF_RECORDINGS, "adapt_learning_rate": _of_rate(defaults.learning_rate, _FASTER)}
+    else:
+        return None
+    if not own:
+        return None
+    return replace(defaults, strategy=PROTOTYPES, **{**_OF_PROTOTYPES, **own, **description.defaults})  # type: ignore[arg-type]
+
+
+def _of_images(table: Table, kept: tuple[str, ...]) -> Mapping[str, float]:
+    """As many episodes in a round as every training class has images for; nothing if that is none."""
+    trains = [label for label, name in enumerate(table.classes) if name not in kept]
+    fewest = min((int((table.labels == label).sum()) for label in trains), default=0)
+    episodes = min(fewest // _OF_AN_EPISODE, _MOST_EPISODES)
+    return {"training_shots": episodes * _OF_AN_EPISODE} if episodes else {}
 
 
 def _adaptation(description: Description) -> dict[str, float]:

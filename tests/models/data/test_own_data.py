@@ -275,6 +275,27 @@ def test_d12_episodes_have_settings_that_the_file_can_change(tmp_path: Path, aud
     assert told(shuffled + changed) == (4, 0.1, 0, 0, 0.03)
 
 
+def test_d12_images_learn_features_for_prototypes(images: Path) -> None:
+    """As many episodes of three as each training class has images for, three at most."""
+
+    def told(text: str = "") -> tuple[str, int, int, int, float]:
+        found = from_toml(write(images.parent, IMAGES_TOML + text)).defaults_of(None)
+        return found.strategy, found.shots_of_a_round, found.episode_queries, found.refine_passes, found.temperature
+
+    assert told() == ("protoreptile", 9, 2, 0, 0.3)
+    assert told("[defaults]\ntraining_shots = 6\ntemperature = 0.1\n") == ("protoreptile", 6, 2, 0, 0.1)
+    assert told('[defaults]\nstrategy = "tinyreptile"\n')[:3] == ("tinyreptile", 5, 0)
+    trains, kept = "kind00", 'held_out = ["kind10", "kind11", "kind09"]\n'
+    few = sorted((images.parent / "shapes" / trains).iterdir())
+    for path in few[8:]:
+        path.unlink()
+    assert told(kept)[:2] == ("protoreptile", 6)
+    for path in few[2:8]:
+        path.unlink()
+    assert told(kept)[:2] == ("tinyreptile", 5)
+    assert told(kept.replace("kind09", trains))[:2] == ("protoreptile", 9)
+
+
 def test_refinement_and_episodes_may_be_none(tmp_path: Path, table: Path) -> None:
     """`jaragua tune` writes 0 over what an earlier search found."""
     model = from_toml(write(tmp_path, TABLE_TOML + "[defaults]\nrefine_passes = 0\nepisode_queries = 0\n"))
