@@ -32,7 +32,7 @@ from jaragua.demo.image import ImageSize, image_size
 from jaragua.demo.programs import Program
 from jaragua.doctor import install_command, missing_packages, needed_by_demo
 from jaragua.emulate import EmulatedFleet, build_image
-from jaragua.errors import ToolError
+from jaragua.errors import DataError, ToolError
 from jaragua.models import model_named
 from jaragua.node.program import ended
 from jaragua.report.intervals import Interval, paired_interval
@@ -43,7 +43,8 @@ from jaragua.strategies import ClientWork
 from jaragua.strategies.registry import find
 from jaragua.wire.topics import is_id
 from jaragua_broker import Broker
-from jaragua_models import Model, NamesDevices
+from jaragua_models import ChecksDevices, Model, NamesDevices
+from jaragua_models import ModelError as ModelsError
 
 Outcome = TypeVar("Outcome")
 
@@ -54,6 +55,8 @@ _READY_SECONDS = 60.0
 _WATCH_SECONDS = 0.5
 #: Seeds of held-out tasks; any will do, the zoo keeps them apart from training.
 _FIRST_TASK_SEED = 1_000
+#: Of a configuration that is read before there is a broker.
+_NO_BROKER = "mqtt://127.0.0.1:1883"
 #: Of the newcomer over its samples: it sees each once.
 _PASSES = 1
 
@@ -122,6 +125,7 @@ class Demonstration:
     async def run(self) -> DemoResult:
         """Everything, in order; nothing is left running afterwards."""
         _check_machine()
+        self._check_samples()
         self._on_event(Phase.BUILD)
         image = await asyncio.to_thread(build_image, "qemu_m4", self._settings.model, prototypes=self._enrolled())
         size = image_size(image)
@@ -133,6 +137,18 @@ class Demonstration:
             async with self._newcomer(image, broker.url) as programs:
                 held_out = await _while_alive(self._evaluate(broker.url, run), programs)
         return DemoResult(run, held_out, size)
+
+    def _check_samples(self) -> None:
+        """Raises: DataError if a device has too few samples: its node alone would say so, and the round would wait."""
+        tasks, own = self._model.tasks, self._model.defaults
+        client = self._configuration(_NO_BROKER).client
+        try:
+            if isinstance(tasks, ChecksDevices):
+                tasks.check_devices(self._names, client.ways, client.shots)
+            for number in range(self._settings.tasks):
+                tasks.held_out_task(_FIRST_TASK_SEED + number, own.ways, own.shots, own.queries)
+        except ModelsError as error:
+            raise DataError(error.message, error.hint) from error
 
     @asynccontextmanager
     async def _training_fleet(self, image: Path, url: str) -> AsyncIterator[list[Program]]:
@@ -206,12 +222,12 @@ class Demonstration:
         """Classes that the image has room to enrol, if the strategy has prototypes: all labels of a round."""
         if not find(self._settings.strategy).PROTOTYPES:
             return None
-        ways = self._configuration("mqtt://127.0.0.1:1883").client.ways
+        ways = self._configuration(_NO_BROKER).client.ways
         return max(ways, self._model.network.outputs)
 
     def _adaptation(self) -> TrainingSettings:
         """What the newcomer does with its samples: one pass of steps, or what the strategy has in its place."""
-        config = self._configuration("mqtt://127.0.0.1:1883")
+        config = self._configuration(_NO_BROKER)
         return strategy_of(config).adaptation(ClientWork(self._model.defaults.learning_rate, passes=_PASSES))
 
     def _trial(self, number: int, blob: bytes) -> Trial:
