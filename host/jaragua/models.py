@@ -85,7 +85,9 @@ def zoo_model_named(name: str) -> Model:
 
 #: Before a name: the model with a validation set within its training data in place of the held-out tasks.
 VALIDATION: Final = "validation:"
-_BEFORE_A_NAME: Final = re.compile(r"(?:(?:validation(?:-\d+)?|linear|metric|shifted):)*")
+#: What begins with this stands for another model than its name alone.
+VARIANT: Final = re.compile(r"(?:validation(?:-\d+)?|linear|metric|shifted):")
+_BEFORE_A_NAME: Final = re.compile(f"(?:{VARIANT.pattern})*")
 _LEAVING_OUT: Final = re.compile(r"validation-(\d+):")
 #: Before a name: the model without hidden layers, which is logistic regression by gradient steps.
 LINEAR: Final = "linear:"

@@ -34,6 +34,27 @@ def test_saved_weights_are_put_on_a_board_without_a_folder(tmp_path: Path) -> No
     assert line[2:] == ["valves.toml", "--board", "nano33ble", "--start", f"{tmp_path}/valves.safetensors"]
 
 
+def test_the_c_of_a_start_for_prototypes_has_room_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also of one that was trained with shifted pictures, which is the same network."""
+    monkeypatch.chdir(tmp_path)
+    words = ["--strategy", "protoreptile", "--rounds", "2", "--set", "evaluation.tasks=2", "--no-comparison"]
+    for more, room in (((), ["--prototypes", "10"]), (("--set", "strategy.options.adapt_by_steps=1"), [])):
+        assert run(["simulate", "--task", "digits", *words, *more, "--save", "a.safetensors"]) == 0
+        (line,) = commands(capsys.readouterr().err.splitlines())
+        assert line[1:] == ["compile", "digits", "--board", "nano33ble", "--start", "a.safetensors", *room]
+    (line,) = commands(next_steps("shifted:omniglot", weights=Path("a"), classes=5))
+    assert line[1:3] == ["compile", "omniglot"]
+
+
+def test_a_variant_of_a_model_has_no_c() -> None:
+    """`jaragua compile` knows no `metric:digits`, and no `validation:digits`."""
+    for name in ("metric:digits", "validation:digits", "validation-2:own.toml", "linear:shifted:omniglot"):
+        assert next_steps(name, weights=Path("a.safetensors")) == []
+        assert [one[1] for one in commands(next_steps(name, folder=Path("runs/a")))] == ["report"]
+
+
 def test_without_anything_kept_it_says_how_to_keep_it() -> None:
     assert next_steps("sine") == [
         "next: with --directory FOLDER it is kept, and `jaragua report FOLDER` shows it in a browser"

@@ -16,7 +16,7 @@ def newcomer(strategy: str, tmp_path: Path) -> tuple[ClientWork, int | None]:
     show = Demonstration(DemoSettings(directory=tmp_path, strategy=strategy))
     training = show._trial(0, b"").training
     assert isinstance(training, ClientWork)
-    return training, show._enrolled()
+    return training, show.enrolled()
 
 
 def test_it_takes_one_pass_of_steps(tmp_path: Path) -> None:

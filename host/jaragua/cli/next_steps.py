@@ -6,6 +6,8 @@ import shlex
 from pathlib import Path
 from typing import Final, TypeVar
 
+from jaragua.models import SHIFTED, VARIANT
+
 #: What `--board` takes; another one stands in `jaragua boards --known`.
 _BOARD: Final = "nano33ble"
 FINAL_WEIGHTS: Final = Path("weights") / "final.safetensors"
@@ -22,21 +24,32 @@ def shown(place: Place) -> Place:
 
 
 def next_steps(
-    model: str, *, folder: Path | None = None, weights: Path | None = None, fleet: bool = False
+    model: str,
+    *,
+    folder: Path | None = None,
+    weights: Path | None = None,
+    fleet: bool = False,
+    classes: int = 0,
 ) -> list[str]:
     """Lines with a purpose and its command.
 
     model: of the zoo, or the TOML file of a task. folder: of the run or simulation, None if nothing was kept.
     weights: a file of weights, if there is one; default: the folder's. fleet: devices trained it, and can adapt.
+    classes: that a new device enrols; 0: it enrols nothing. A variant of a model (`validation:digits`) has no C.
     """
     weights = weights or (folder / FINAL_WEIGHTS if folder else None)
     steps: list[tuple[str, list[str]]] = []
-    if weights is not None:
-        steps.append(("put it on a board", ["jaragua", "compile", model, "--board", _BOARD, "--start", str(weights)]))
+    plain = model.removeprefix(SHIFTED)  # the same network
+    if weights is not None and not VARIANT.match(plain):
+        room = ["--prototypes", str(classes)] if classes else []
+        words = ["jaragua", "compile", plain, "--board", _BOARD, "--start", str(weights), *room]
+        steps.append(("put it on a board", words))
     if folder is not None:
         steps.append(("see it in a browser", ["jaragua", "report", str(folder), "--out", str(folder / "report.html")]))
     if folder is not None and fleet:
         steps.append(("measure its devices", ["jaragua", "evaluate", str(folder)]))
+    if not steps and weights is not None:
+        return []
     if not steps:
         return ["next: with --directory FOLDER it is kept, and `jaragua report FOLDER` shows it in a browser"]
     width = max(len(purpose) for purpose, _ in steps)

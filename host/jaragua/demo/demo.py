@@ -127,7 +127,7 @@ class Demonstration:
         _check_machine()
         self._check_samples()
         self._on_event(Phase.BUILD)
-        image = await asyncio.to_thread(build_image, "qemu_m4", self._settings.model, prototypes=self._enrolled())
+        image = await asyncio.to_thread(build_image, "qemu_m4", self._settings.model, prototypes=self.enrolled())
         size = image_size(image)
         self._on_event(Phase.START)
         with Broker() as broker:
@@ -218,7 +218,7 @@ class Demonstration:
         write_evaluation(run.run_dir, figures_of(learned, from_random=[one.after for one in random]))
         return summarise(learned, random)
 
-    def _enrolled(self) -> int | None:
+    def enrolled(self) -> int | None:
         """Classes that the image has room to enrol, if the strategy has prototypes: all labels of a round."""
         if not find(self._settings.strategy).PROTOTYPES:
             return None

@@ -57,6 +57,13 @@ def model_for(simulation: Simulation) -> Model:
     return replace(model, network=replace(model.network, weights=simulation.engine))
 
 
+def enrolled_classes(simulation: Simulation) -> int:
+    """Labels that a new device may enrol; 0 if it enrols nothing."""
+    kind, model = find(simulation.strategy), task_model(simulation)
+    options = kind.own_options(properties_of(model)) | simulation.options
+    return max(simulation.held_out_ways, model.network.outputs) if kind.enrols(options) else 0
+
+
 def _ways_with_outputs(simulation: Simulation, model: Model) -> int:
     """Of training and of new devices; without those that prototypes stand for."""
     kind = find(simulation.strategy)

@@ -43,12 +43,14 @@ def demo(
     folder = (directory or Path("runs") / time.strftime("demo-%Y%m%d-%H%M%S")).absolute()
     settings = DemoSettings(folder, absolute(model), boards, tasks, rounds, seed, strategy)
     with watcher() as watching:
-        result = _run(Demonstration(settings, watching), folder)
+        demonstration = Demonstration(settings, watching)
+        result = _run(demonstration, folder)
     if json:
         output.print_result(document(result))
     else:
         output.show(text(result))
-        for line in next_steps(shown(settings.model), folder=shown(folder)):
+        classes = demonstration.enrolled() or 0
+        for line in next_steps(shown(settings.model), folder=shown(folder), classes=classes):
             output.say(line)
 
 

@@ -222,6 +222,8 @@ def document(settings: RunConfig, result: RunResult) -> dict[str, object]:
 def print_result(settings: RunConfig, result: RunResult) -> None:
     """The result for a person, and what may follow."""
     from jaragua.report.privacy import in_words
+    from jaragua.simulation.models import enrolled_classes
+    from jaragua.simulation.settings import simulation_of
 
     devices = ", ".join(f"{one.device} ({one.updates})" for one in result.devices)
     output.show(f"{settings.run.name}: {result.rounds} rounds of {settings.strategy.name} on {settings.model.name}")
@@ -234,5 +236,6 @@ def print_result(settings: RunConfig, result: RunResult) -> None:
         output.show(f"  privacy            {in_words(result.privacy)}")
     output.show(f"  model              {result.model_hash}")
     output.show(f"  folder             {result.run_dir}")
-    for line in next_steps(shown(settings.model.name), folder=shown(result.run_dir), fleet=True):
+    classes = enrolled_classes(simulation_of(settings))
+    for line in next_steps(shown(settings.model.name), folder=shown(result.run_dir), fleet=True, classes=classes):
         output.say(line)

@@ -78,13 +78,16 @@ def simulate(given: Given) -> None:
         weights_file.write(given["save"], wanted, result)
         write_whole(place_beside(given["save"]), _description(wanted, result))
     if not given["json"]:
-        _say_what_next(wanted.task, folder, given["save"])
+        _say_what_next(wanted, folder, given["save"])
     if given["json"]:  # last: whatever fails is a document of its own
         output.print_result(document(wanted, result) | ({"run_dir": str(folder)} if folder else {}))
 
 
-def _say_what_next(task: str, folder: Path | None, saved: Path | None) -> None:
-    for line in next_steps(shown(task), folder=folder and shown(folder), weights=saved):
+def _say_what_next(wanted: Simulation, folder: Path | None, saved: Path | None) -> None:
+    from jaragua.simulation.models import enrolled_classes
+
+    classes = enrolled_classes(wanted)
+    for line in next_steps(shown(wanted.task), folder=folder and shown(folder), weights=saved, classes=classes):
         output.say(line)
 
 
