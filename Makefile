@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test boards docs audit lock pictures random-networks flood load aggregators privacy test-long test-seeds test-keras test-ray test-litert test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network test-kills test-signed test-raspberry test-container test-systemd test-wot
+.PHONY: help demo test boards docs audit lock pictures random-networks flood load load-secure aggregators privacy test-long test-seeds test-keras test-ray test-litert test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network test-kills test-signed test-raspberry test-container test-systemd test-wot
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each, the longest first (tests/schedule.py). Three keep two cores
@@ -123,6 +123,9 @@ test-network: setup-test ## Loss, delay and partitions of 40 s between coordinat
 
 load: setup-test ## Updates a second that a coordinator commits beside what mosquitto carries: NODES (5000) devices, ROUNDS (3), AGGREGATORS="0 1 2 3"
 	@$(BIN)/python -m jaragua.experiments.load --nodes $(or $(NODES),5000) --rounds $(or $(ROUNDS),3) --aggregators $(or $(AGGREGATORS),0)
+
+load-secure: setup-test ## The same run of DEVICES (5000) in clear, with secure sums in groups of GROUP (30), and with 10 % gone: about ten minutes
+	@$(BIN)/python -m jaragua.experiments.load.secure --devices $(or $(DEVICES),5000) --group $(or $(GROUP),30)
 
 aggregators: setup-test ## Kill aggregators and their coordinator at random moments: KILLS (30) in ROUNDS (100), SEED=n
 	@JARAGUA_AGGREGATOR_ROUNDS=$(or $(ROUNDS),100) JARAGUA_AGGREGATOR_KILLS=$(or $(KILLS),30) $(BIN)/python -m pytest tests/coordinator/with_aggregators -s $(if $(SEED),--seed $(SEED))

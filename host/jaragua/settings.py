@@ -376,6 +376,15 @@ class PrivacySettings:
     secure_aggregation: Annotated[
         bool, Setting("Masked sums: the coordinator learns what a round's devices learned together, and no update.")
     ] = False
+    group: Annotated[
+        int,
+        Setting(
+            "Devices of one secure sum at most: a larger round is several sums (U12). 0: one sum.",
+            unit="devices",
+            least=0,
+            most=MOST,
+        ),
+    ] = 0
     clip: Annotated[
         float,
         Setting("Shorten an update to this L2 norm, in integers (U9). 0 disables.", unit="weights", least=0, most=1000),

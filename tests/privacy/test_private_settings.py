@@ -52,6 +52,10 @@ def test_means_can_be_private(privacy: str, strategy: str) -> None:
         (SECURE, {"quorum": 2}, "round.quorum: a secure sum of 2 devices hides too little"),
         (SECURE, {"clients": 9000}, "does not fit 32 bits"),
         (SECURE, {"strategy": "fedavg", "clients": 400}, "each counted 25 times, does not fit 32 bits"),
+        (f"{SECURE}\ngroup = 5", {}, "privacy.group: groups of at most 5 devices hide too little"),
+        (f"{CLIP}\ngroup = 6", {}, "privacy.group: groups are those of secure sums"),
+        (f'{SECURE}\n{CLIP}\ngroup = 6\nnoise_on = "devices"', {}, "privacy.group: the noise of a group's devices"),
+        (f"{SECURE}\ngroup = 5000", {"strategy": "fedavg"}, "privacy.group: a sum of 5000 devices, each counted 25"),
         ("noise_multiplier = 1.0", {}, "privacy.noise_multiplier: noise of 1 times clip = 0 is none"),
         (f'{CLIP}\nnoise_on = "devices"', {}, "privacy.noise_on: the noise of one device hides nothing"),
         (f'{CLIP}\nnoise_on = "both"', {}, "there is no 'both'"),
@@ -61,9 +65,16 @@ def test_means_can_be_private(privacy: str, strategy: str) -> None:
     ],
 )
 def test_u8_what_needs_single_updates_is_refused(privacy: str, changes: dict[str, object], why: str) -> None:
+    """U12.1, U12.4: also groups that hide too little."""
     found = problems(privacy, **changes)
     assert why in found
     assert "Traceback" not in found
+
+
+def test_u12_a_round_in_groups_may_have_any_number_of_devices() -> None:
+    changes = {"strategy": "fedavg", "clients": 5000}
+    assert "or privacy.group" in problems(SECURE, **changes)
+    assert problems(f"{SECURE}\ngroup = 50", **changes) == ""
 
 
 def test_u8_devices_in_float32_are_refused_in_a_simulation() -> None:

@@ -10,7 +10,8 @@ from typing import Any, Final
 from jaragua.errors import RunError
 from jaragua.privacy import accountant
 from jaragua.privacy.errors import SecureError
-from jaragua.privacy.exchange import Action, Complete, Exchange, Kept
+from jaragua.privacy.exchange import Action, Complete, Kept
+from jaragua.privacy.groups import GroupedExchange, groups_of
 from jaragua.privacy.lists import Roster
 from jaragua.privacy.numbers import StartNumbers, Summed
 from jaragua.privacy.options import counts_samples
@@ -47,7 +48,7 @@ class PrivateRounds:
         self._sum: Complete | None = None
         self._parts: dict[str, tuple[str, int]] = {}
         """Node and attempt of each device of the sum."""
-        self.exchange: Exchange | None = None
+        self.exchange: GroupedExchange | None = None
         """Of the round that closes."""
         if self._privacy.secure_aggregation or self._privacy.noise_multiplier:
             needed.check()
@@ -95,17 +96,20 @@ class PrivateRounds:
     def begin(self, round_number: int, updates: Sequence[StoredUpdate], start: bytes, now_ms: int) -> list[Action]:
         """Ask for what is missing of a sum. Raises: RunError if a round has too few devices."""
         kept = self._store.kept_of_sum(self._run, round_number)
+        keys = {one.device: PublicKeys.read(one.blob) for one in self._taken(updates)}
         try:
-            roster = Roster({one.device: PublicKeys.read(one.blob) for one in self._taken(updates)})
+            groups = groups_of(sorted(keys), self._privacy.group)
+            rosters = [Roster({device: keys[device] for device in group}) for group in groups]
         except SecureError as error:
             raise RunError(f"round {round_number}: {error.message}", "raise round.quorum, or let more join") from error
         if not kept:
-            self._store.keep_of_sum(self._run, round_number, [Kept(_ROSTER, "", roster.sha256)])
+            digest = hashlib.sha256(b"".join(one.sha256 for one in rosters)).digest()
+            self._store.keep_of_sum(self._run, round_number, [Kept(_ROSTER, "", digest)])
         answers = [one for one in kept if one.stage != _ROSTER]
         self._sum = None
         self._parts = {one.device: (self._node_of(one), one.attempt) for one in self._taken(updates)}
-        key = Key(self._run, round_number, "", 0)
-        self.exchange = Exchange(key, roster, self._summed(start).layout, self._deadline_ms, answers)
+        key, layout = Key(self._run, round_number, "", 0), self._summed(start).layout
+        self.exchange = GroupedExchange(key, rosters, layout, self._deadline_ms, answers)
         return self.exchange.start(now_ms)
 
     def complete(self, found: Complete) -> None:

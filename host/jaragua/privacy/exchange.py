@@ -20,8 +20,8 @@ from jaragua.privacy.words import Integers, WordLayout
 
 #: U7.1: deadlines in a row without enough answers before the run stops.
 MAX_DEADLINES: Final = 4
-#: U7.3: between two repetitions of a question that is not answered.
-_REPEATED_AFTER_MS: Final = 2000
+#: U7.3: to the first repetition of a question that is not answered, and at most between two.
+_REPEATED_AFTER_MS, _REPEATED_AT_LAST_MS = 2000, 32_000
 _ORDER: Final = (Stage.SHARES, Stage.MASKED, Stage.OPENED)
 
 
@@ -83,6 +83,7 @@ class Exchange:
                 self._ends[Stage(one.stage)] = tuple(one.content.decode().split(","))
         self._stage = next(stage for stage in _ORDER if stage not in self._ends)
         self._deadline_ms = self._repeat_ms = 0
+        self._pause_ms = _REPEATED_AFTER_MS
         self._in_vain = 0
         self.is_over = False
 
@@ -138,12 +139,14 @@ class Exchange:
         if now_ms >= self._deadline_ms:
             return self._deadline(now_ms)
         if now_ms >= self._repeat_ms:
-            self._repeat_ms = now_ms + _REPEATED_AFTER_MS
+            self._pause_ms = min(2 * self._pause_ms, _REPEATED_AT_LAST_MS)
+            self._repeat_ms = now_ms + self._pause_ms
             return [self._ask(device) for device in self.missing]
         return []
 
     def _begin_stage(self, now_ms: int) -> list[Action]:
-        self._deadline_ms, self._repeat_ms = now_ms + self._stage_ms, now_ms + _REPEATED_AFTER_MS
+        self._pause_ms = _REPEATED_AFTER_MS
+        self._deadline_ms, self._repeat_ms = now_ms + self._stage_ms, now_ms + self._pause_ms
         return [self._ask(device) for device in self.missing] or self._end_stage(now_ms)
 
     def _deadline(self, now_ms: int) -> list[Action]:

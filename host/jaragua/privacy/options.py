@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from jaragua.privacy.clipping import LARGEST_SUM
+from jaragua.privacy.groups import LEAST_GROUP
 from jaragua.privacy.lists import LEAST_DEVICES
 from jaragua.privacy.rounds import MOST_OF_CLIENTS
 from jaragua.settings import PrivacySettings
@@ -66,10 +67,16 @@ def obstacles(privacy: PrivacySettings, strategy: Strategy, settings: Round) -> 
     if privacy.secure_aggregation:
         yield from _of_masks(settings)
     weight = settings.samples if counts_samples(strategy, settings.combine) else 1
-    most = LARGEST_SUM // (weight * LARGEST_STEP * MOST_OF_CLIENTS)
-    if not privacy.clip and settings.clients > most:
+    most = LARGEST_SUM // (weight * LARGEST_STEP)
+    if privacy.clip or (privacy.group or MOST_OF_CLIENTS * settings.clients) <= most:
+        return
+    if privacy.group:
+        text = f"a sum of {privacy.group} devices, each counted {weight} times, does not fit 32 bits (U1.2)"
+        yield Obstacle(("privacy", "group"), text, f"at most {most}")
+    else:
         text = f"a sum of {settings.clients} devices, each counted {weight} times, does not fit 32 bits (U1.2)"
-        yield Obstacle(("strategy", "clients_per_round"), text, f"at most {most}")
+        remedy = f"at most {most // MOST_OF_CLIENTS}, or privacy.group"
+        yield Obstacle(("strategy", "clients_per_round"), text, remedy)
 
 
 def _own_obstacles(privacy: PrivacySettings) -> Iterator[Obstacle]:
@@ -82,6 +89,16 @@ def _own_obstacles(privacy: PrivacySettings) -> Iterator[Obstacle]:
     if privacy.noise_on == "devices" and not privacy.secure_aggregation:
         text = "the noise of one device hides nothing of its update from the coordinator"
         yield Obstacle(("privacy", "noise_on"), text, "coordinator, or privacy.secure_aggregation = true")
+    if privacy.group and not privacy.secure_aggregation:
+        yield Obstacle(
+            ("privacy", "group"), "groups are those of secure sums", "0, or privacy.secure_aggregation = true"
+        )
+    if 0 < privacy.group < LEAST_GROUP:
+        text = f"groups of at most {privacy.group} devices hide too little"
+        yield Obstacle(("privacy", "group"), text, f"0, or at least {LEAST_GROUP}")
+    if privacy.group and privacy.noise_on == "devices":
+        text = "the noise of a group's devices is not enough for the group's own sum"
+        yield Obstacle(("privacy", "group"), text, "0, or privacy.noise_on = 'coordinator'")
 
 
 def _of_the_strategy(strategy: Strategy, settings: Round) -> Iterator[Obstacle]:

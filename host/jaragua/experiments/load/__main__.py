@@ -17,8 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +26,7 @@ import numpy as np
 
 from jaragua.config import parse
 from jaragua.experiments.load import processor
+from jaragua.experiments.load.processes import line_of, say_to, started
 from jaragua.models import model_named
 from jaragua.store import Store
 from jaragua_broker import Broker
@@ -133,36 +133,6 @@ def _slope(readings: Sequence[tuple[float, float]]) -> float:
     return float(np.polyfit(seconds / 60, sizes, 1)[0])
 
 
-@contextmanager
-def _process(module: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """A process of this package, ready; ended with the block."""
-    command = [sys.executable, "-m", f"jaragua.experiments.load.{module}", *map(str, arguments)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
-    ) as process:
-        try:
-            if _line(process) != "ready":
-                raise SystemExit(f"{module} did not start")
-            yield process
-        finally:
-            if process.stdin is not None:
-                process.stdin.close()
-            try:
-                process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _line(process: subprocess.Popen[str]) -> str:
-    return "" if process.stdout is None else process.stdout.readline().strip()
-
-
-def _say(process: subprocess.Popen[str]) -> None:
-    if process.stdin is not None:
-        process.stdin.write("\n")
-        process.stdin.flush()
-
-
 def ceiling(asked: Asked, what: str, seconds_fraction: float = 1.0) -> tuple[float, dict[str, float]]:
     """Updates a second that the broker carries with nothing behind it, and processor time of one, µs by process.
 
@@ -172,13 +142,13 @@ def ceiling(asked: Asked, what: str, seconds_fraction: float = 1.0) -> tuple[flo
     payload_bytes = plan(model_named(asked.model).network).blob_bytes + _HEADER_BYTES
     with (
         Broker() as broker,
-        _process("ceiling", "read", what, broker.port, asked.nodes, seconds) as reader,
-        _process("ceiling", "send", what, broker.port, asked.nodes, payload_bytes) as sender,
+        started("ceiling", "read", what, broker.port, asked.nodes, seconds) as reader,
+        started("ceiling", "send", what, broker.port, asked.nodes, payload_bytes) as sender,
     ):
         before = processor.seconds(reader.pid, sender.pid)
-        _say(sender)
-        _say(reader)
-        told = json.loads(_line(reader))
+        say_to(sender)
+        say_to(reader)
+        told = json.loads(line_of(reader))
         used = processor.seconds(reader.pid, sender.pid)
     each = {name: 1e6 * (used[name] - before[name]) / told["messages"] for name in used}
     return float(told["a_second"]), {_CEILING_NAMES[name]: found for name, found in each.items() if found}
@@ -199,7 +169,7 @@ def committed(asked: Asked, aggregators: int, folder: Path) -> Measured:
         config = parse(text, path)
         samples = config.client.ways * config.client.shots
         arguments = (broker.port, "load", asked.model, samples, asked.nodes, asked.each)
-        with _process("devices", *arguments) as devices:
+        with started("devices", *arguments) as devices:
             readings = _run(path, devices, aggregators, asked.devices * asked.rounds)
             told = _figures(devices, asked.devices * asked.rounds)
     with Store(folder / "run" / "run.sqlite", read_only=True) as store:
@@ -219,8 +189,8 @@ def _figures(devices: subprocess.Popen[str], wanted: int) -> dict[str, int]:
     """What the devices were told, once the last acknowledgements have come, or do not come."""
     until_s = time.monotonic() + _LAST_WORDS_SECONDS
     while True:
-        _say(devices)
-        found: dict[str, int] = json.loads(_line(devices))
+        say_to(devices)
+        found: dict[str, int] = json.loads(line_of(devices))
         if found["stored"] + found["other_answers"] >= wanted or time.monotonic() > until_s:
             return found
         time.sleep(0.1)
@@ -263,8 +233,8 @@ def _run(path: Path, devices: subprocess.Popen[str], aggregators: int, wanted: i
         began_s = time.monotonic()
         while process.poll() is None:
             time.sleep(_SECONDS_BETWEEN_READINGS)
-            _say(devices)
-            stored = json.loads(_line(devices))["stored"]
+            say_to(devices)
+            stored = json.loads(line_of(devices))["stored"]
             used = processor.seconds(process.pid, devices.pid)
             readings.take(stored, used)
             size = _megabytes(process.pid)
