@@ -27,8 +27,8 @@ def test_u12_a_masked_run_has_the_hash_of_one_in_clear_and_completes_without_som
     ("change", "fault"),
     [
         ({"masked": replace(DONE, model_hash="cc")}, "the masked run has another hash"),
-        ({"masked": replace(DONE, left_out=(0, 1))}, "the masked run has left devices out"),
-        ({"some gone": replace(GONE, left_out=(2, 3))}, "not 2 devices are left out where they are gone"),
+        ({"masked": replace(DONE, excluded=(0, 1))}, "the masked run has left devices out"),
+        ({"some gone": replace(GONE, excluded=(2, 3))}, "not 2 devices are left out where they are gone"),
         ({"in clear": replace(DONE, updates=39)}, "an update is lost"),
     ],
 )

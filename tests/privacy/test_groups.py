@@ -74,7 +74,7 @@ def test_u12_2_devices_that_drop_out_are_not_in_the_sum(generator: np.random.Gen
     assert np.array_equal(found.total, world.total(found.survivors))
 
 
-def test_u12_3_a_group_with_too_few_answers_is_left_out(generator: np.random.Generator) -> None:
+def test_u12_3_a_group_with_too_few_answers_is_excluded(generator: np.random.Generator) -> None:
     """The first of four groups of five; its devices count as dropped, also after a restart."""
     first = {f"d{number:03}" for number in range(5)}
     world = GroupedSum(20, generator, lost=lambda device, stage: device in first and stage is Stage.MASKED)

@@ -16,7 +16,7 @@ from jaragua.privacy.words import WordLayout
 LEAST_GROUP: Final = 6
 #: In `Kept.device`, before the number of a group; no name of a device begins with it.
 _MARK: Final = "/"
-_LEFT_OUT: Final = "left-out"
+_EXCLUDED: Final = "excluded"
 
 
 def groups_of(devices: Sequence[str], most: int) -> list[tuple[str, ...]]:
@@ -39,7 +39,7 @@ class GroupedExchange:
         """As `Exchange`; rosters: of the groups, in the order of names."""
         self._key, self._rosters = key, rosters
         self._place = {device: place for place, roster in enumerate(rosters) for device in roster.devices}
-        self._left_out = {_number(one.device) for one in kept if one.stage == _LEFT_OUT}
+        self._excluded = {_number(one.device) for one in kept if one.stage == _EXCLUDED}
         self._exchanges = [
             Exchange(key, roster, layout, deadline_ms, list(self._of_group(place, kept)))
             for place, roster in enumerate(rosters)
@@ -65,14 +65,14 @@ class GroupedExchange:
         place = self._place.get(device)
         if place is None:
             raise SecureError(f"nobody asked {device} for {stage} now")
-        if place in self._left_out:
+        if place in self._excluded:
             return []
         return self._of(place, self._exchanges[place].answer(device, stage, content, now_ms))
 
     def connected(self, device: str) -> list[Action]:
         """See `Exchange`."""
         place = self._place.get(device)
-        return [] if place is None or place in self._left_out else self._exchanges[place].connected(device)
+        return [] if place is None or place in self._excluded else self._exchanges[place].connected(device)
 
     def next_tick_ms(self) -> int:
         """See `Exchange`."""
@@ -87,7 +87,7 @@ class GroupedExchange:
     def _open(self) -> Iterator[tuple[int, Exchange]]:
         """Groups whose sums are being made."""
         for place, one in enumerate(self._exchanges):
-            if place not in self._left_out and not one.is_over:
+            if place not in self._excluded and not one.is_over:
                 yield place, one
 
     def _through(self, what: Callable[[Exchange], list[Action]]) -> list[Action]:
@@ -106,17 +106,17 @@ class GroupedExchange:
                 case Complete():
                     self._found[place] = action
                 case TooFew() if self._can_do_without(place):
-                    self._left_out.add(place)
-                    found.append(Keep(Kept(_LEFT_OUT, self._mark(place), b"")))
+                    self._excluded.add(place)
+                    found.append(Keep(Kept(_EXCLUDED, self._mark(place), b"")))
                 case _:
                     found.append(action)
-        if (self._found or self._left_out) and next(self._open(), None) is None:
+        if (self._found or self._excluded) and next(self._open(), None) is None:
             found.append(self._complete())
         return found
 
     def _can_do_without(self, place: int) -> bool:
         """U12.3."""
-        counts = [0 if number in {*self._left_out, place} else len(one) for number, one in enumerate(self._rosters)]
+        counts = [0 if number in {*self._excluded, place} else len(one) for number, one in enumerate(self._rosters)]
         return sum(counts) >= threshold_of(sum(map(len, self._rosters)))
 
     def _complete(self) -> Complete:
@@ -132,7 +132,7 @@ class GroupedExchange:
     def _of_group(self, place: int, kept: Iterable[Kept]) -> Iterator[Kept]:
         """Rows of a group, as its exchange wrote them."""
         for one in kept:
-            if one.stage != _LEFT_OUT and one.device == self._mark(place):
+            if one.stage != _EXCLUDED and one.device == self._mark(place):
                 yield Kept(one.stage, "", one.content)
             elif self._place.get(one.device) == place:
                 yield one

@@ -52,11 +52,11 @@ class FloatDense(FloatWeighted):
 
     def _raw(self, *inputs: Floats) -> Floats:
         self._read = inputs[0]
-        return cast(Floats, inputs[0] @ self.weights.T + self.biases)
+        return _product(inputs[0], self.weights.T) + self.biases
 
     def _errors(self, error: Floats) -> tuple[Floats, ...]:
-        self.gradients = (error.T @ self._read, error.sum(axis=0))
-        return (error @ self.weights,) if self._wants_error else ()
+        self.gradients = (_product(error.T, self._read), error.sum(axis=0))
+        return (_product(error, self.weights),) if self._wants_error else ()
 
 
 class FloatConv(FloatWeighted):
@@ -69,15 +69,15 @@ class FloatConv(FloatWeighted):
     def _raw(self, *inputs: Floats) -> Floats:
         taps = np.stack(list(_taps(_padded(inputs[0], self._geometry), self._geometry)), axis=3)
         self._read = taps.reshape(-1, taps.shape[3] * taps.shape[4])
-        outputs = self._read @ self._matrix().T + self.biases
+        outputs = _product(self._read, self._matrix().T) + self.biases
         return cast(Floats, outputs.reshape(len(inputs[0]), *self._geometry.positions, -1))
 
     def _errors(self, error: Floats) -> tuple[Floats, ...]:
         rows = error.reshape(-1, error.shape[-1])
-        self.gradients = ((rows.T @ self._read).reshape(self.weights.shape), rows.sum(axis=0))
+        self.gradients = (_product(rows.T, self._read).reshape(self.weights.shape), rows.sum(axis=0))
         if not self._wants_error:
             return ()
-        taps = (rows @ self._matrix()).reshape(*error.shape[:3], -1, self._input_shape[2])
+        taps = _product(rows, self._matrix()).reshape(*error.shape[:3], -1, self._input_shape[2])
         return (_gathered(np.moveaxis(taps, 3, 0), self._geometry, (len(error), *self._input_shape)),)
 
     def _matrix(self) -> Floats:
@@ -233,3 +233,14 @@ def _gathered(taps: Any, geometry: ConvGeometry, shape: tuple[int, ...]) -> Floa
         padded[:, rows, columns] += tap
     assert padded is not None
     return padded[:, top : top + shape[1], left : left + shape[2]]
+
+
+def _product(left: Floats, right: Floats) -> Floats:
+    """Of two matrices, without NumPy's warning of invalid values.
+
+    It warned of finite numbers in one of many runs, so a flag of the processor does not tell. What is no number is in
+    the loss of the step.
+    """
+    with np.errstate(invalid="ignore"):
+        found: Floats = left @ right
+    return found

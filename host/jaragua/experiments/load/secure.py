@@ -62,11 +62,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Done:
-    """What came of a run. left_out: devices that are not in the model of each round."""
+    """What came of a run. excluded: devices that are not in the model of each round."""
 
     model_hash: str
     seconds: tuple[float, ...]
-    left_out: tuple[int, ...]
+    excluded: tuple[int, ...]
     updates: int
 
 
@@ -81,7 +81,7 @@ def run(asked: Asked, privacy: str, each_gone: int, folder: Path) -> Done:
         arguments = (broker.port, "load", asked.model, client.ways * client.shots, asked.devices, each_gone)
         with started("secure_devices", *arguments):
             command = [sys.executable, "-m", "jaragua.cli.main", "run", str(path), "--json"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
     if done.returncode:
         raise SystemExit(f"the coordinator failed: {done.stdout}{done.stderr}")
     told = json.loads(done.stdout)["data"]
@@ -113,8 +113,8 @@ def faults(asked: Asked, found: dict[str, Done]) -> list[str]:
     gone = -(-asked.devices // asked.each_gone)
     said = {
         "the masked run has another hash": found["masked"].model_hash != found["in clear"].model_hash,
-        "the masked run has left devices out": any(found["masked"].left_out),
-        f"not {gone} devices are left out where they are gone": set(found["some gone"].left_out) != {gone},
+        "the masked run has left devices out": any(found["masked"].excluded),
+        f"not {gone} devices are left out where they are gone": set(found["some gone"].excluded) != {gone},
         "an update is lost": {one.updates for one in found.values()} != {asked.devices * asked.rounds},
     }
     return [what for what, holds in said.items() if holds]
@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = Asked(**given)
     found = measured(asked)
     for name, one in found.items():
-        print(f"{name:>9}: {one.model_hash}, seconds of rounds {list(one.seconds)}, left out {list(one.left_out)}")
+        print(f"{name:>9}: {one.model_hash}, seconds of rounds {list(one.seconds)}, left out {list(one.excluded)}")
     wrong = faults(asked, found)
     for what in wrong:
         print(f"error: {what}")
