@@ -64,6 +64,18 @@ def test_u12_2_the_sum_of_all_groups_is_that_of_all_devices(generator: np.random
     assert len(ends) == 2 * len(groups)
 
 
+@pytest.mark.parametrize("count", [5, 13])
+def test_u12_2_the_sum_is_told_once(generator: np.random.Generator, count: int) -> None:
+    """An answer that comes again, in the batch of the last one, completes nothing."""
+    world = GroupedSum(count, generator)
+    exchange = world.exchange()
+    assert world.play(exchange) is not None
+    for one in world.kept:
+        if one.stage == Stage.OPENED and not one.device.startswith("/"):
+            assert exchange.answer(one.device, one.stage, one.content, 0) == []
+    assert exchange.tick(10**9) == []
+
+
 def test_u12_2_devices_that_drop_out_are_not_in_the_sum(generator: np.random.Generator) -> None:
     """One of each group, at another stage each."""
     gone = {"d000": Stage.SHARES, "d007": Stage.MASKED, "d013": Stage.OPENED}

@@ -45,6 +45,7 @@ class GroupedExchange:
             for place, roster in enumerate(rosters)
         ]
         self._found: dict[int, Complete] = {}
+        self.is_over = False
 
     @property
     def round(self) -> int:
@@ -110,7 +111,8 @@ class GroupedExchange:
                     found.append(Keep(Kept(_EXCLUDED, self._mark(place), b"")))
                 case _:
                     found.append(action)
-        if (self._found or self._excluded) and next(self._open(), None) is None:
+        if not self.is_over and next(self._open(), None) is None:
+            self.is_over = True
             found.append(self._complete())
         return found
 

@@ -24,9 +24,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from jaragua.config import parse
 from jaragua.experiments.load import processor
 from jaragua.experiments.load.processes import line_of, say_to, started
+from jaragua.experiments.load.run_file import written
 from jaragua.models import model_named
 from jaragua.store import Store
 from jaragua_broker import Broker
@@ -37,27 +37,6 @@ _LAST_WORDS_SECONDS: Final = 30.0
 _SECONDS_BETWEEN_READINGS: Final = 0.5
 #: What `processor.seconds` calls the processes that stand in for coordinator and devices.
 _CEILING_NAMES: Final = {"broker": "broker", "coordinator": "reader", "aggregators": "aggregators", "devices": "sender"}
-_CONFIGURATION = """
-[run]
-name = "load"
-seed = 1
-rounds = {rounds}
-fleet = "load"
-directory = "{directory}"
-[model]
-name = "{model}"
-[strategy]
-name = "fedavg"
-clients_per_round = {devices}
-[broker]
-url = "{url}"
-[round]
-quorum = {devices}
-deadline_s = 600
-[devices]
-minimum = {devices}
-wait_s = 600
-"""
 
 
 @dataclass(frozen=True)
@@ -157,16 +136,7 @@ def ceiling(asked: Asked, what: str, seconds_fraction: float = 1.0) -> tuple[flo
 def committed(asked: Asked, aggregators: int, folder: Path) -> Measured:
     """A run of all devices."""
     with Broker() as broker:
-        path = folder / "load.toml"
-        text = _CONFIGURATION.format(
-            rounds=asked.rounds,
-            directory=folder / "run",
-            model=asked.model,
-            devices=asked.devices,
-            url=broker.url,
-        )
-        path.write_text(text, encoding="utf-8")
-        config = parse(text, path)
+        path, config = written(folder, devices=asked.devices, rounds=asked.rounds, model=asked.model, url=broker.url)
         samples = config.client.ways * config.client.shots
         arguments = (broker.port, "load", asked.model, samples, asked.nodes, asked.each)
         with started("devices", *arguments) as devices:

@@ -15,37 +15,12 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from jaragua.config import parse
 from jaragua.experiments.load.processes import started
+from jaragua.experiments.load.run_file import written
 from jaragua.store.reading import read_details
 from jaragua_broker import Broker
-
-_TEXT: Final = """
-[run]
-name = "secure"
-seed = 1
-rounds = {rounds}
-fleet = "load"
-directory = "{directory}"
-[model]
-name = "{model}"
-[strategy]
-name = "fedavg"
-clients_per_round = {devices}
-alpha = 1.0
-[broker]
-url = "{url}"
-[round]
-quorum = {devices}
-deadline_s = {deadline_s}
-[devices]
-minimum = {devices}
-wait_s = 600
-[privacy]
-{privacy}
-"""
 
 
 @dataclass(frozen=True)
@@ -73,11 +48,16 @@ class Done:
 def run(asked: Asked, privacy: str, each_gone: int, folder: Path) -> Done:
     """One run of all devices."""
     with Broker() as broker:
-        path = folder / "secure.toml"
-        settings = {"rounds": asked.rounds, "model": asked.model, "devices": asked.devices, "url": broker.url}
-        text = _TEXT.format(directory=folder / "run", privacy=privacy, deadline_s=asked.deadline_s, **settings)
-        path.write_text(text, encoding="utf-8")
-        client = parse(text, path).client
+        path, config = written(
+            folder,
+            devices=asked.devices,
+            rounds=asked.rounds,
+            model=asked.model,
+            url=broker.url,
+            deadline_s=asked.deadline_s,
+            privacy=privacy,
+        )
+        client = config.client
         arguments = (broker.port, "load", asked.model, client.ways * client.shots, asked.devices, each_gone)
         with started("secure_devices", *arguments):
             command = [sys.executable, "-m", "jaragua.cli.main", "run", str(path), "--json"]
