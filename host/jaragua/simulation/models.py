@@ -59,15 +59,18 @@ def model_for(simulation: Simulation) -> Model:
 
 def enrolled_classes(simulation: Simulation) -> int:
     """Labels that a new device may enrol; 0 if it enrols nothing."""
-    kind, model = find(simulation.strategy), task_model(simulation)
-    options = kind.own_options(properties_of(model)) | simulation.options
-    return max(simulation.held_out_ways, model.network.outputs) if kind.enrols(options) else 0
+    model = task_model(simulation)
+    return max(simulation.held_out_ways, model.network.outputs) if _enrols(simulation, model) else 0
 
 
 def _ways_with_outputs(simulation: Simulation, model: Model) -> int:
     """Of training and of new devices; without those that prototypes stand for."""
-    kind = find(simulation.strategy)
-    if not kind.PROTOTYPES or simulation.engine == "float32":
+    if not find(simulation.strategy).PROTOTYPES or simulation.engine == "float32":
         return max(simulation.ways, simulation.held_out_ways)
-    options = kind.own_options(properties_of(model)) | simulation.options
-    return 0 if kind.enrols(options) else simulation.held_out_ways
+    return 0 if _enrols(simulation, model) else simulation.held_out_ways
+
+
+def _enrols(simulation: Simulation, model: Model) -> bool:
+    """Whether a new device does, by the strategy's options and their defaults for the model."""
+    kind = find(simulation.strategy)
+    return kind.enrols(kind.own_options(properties_of(model)) | simulation.options)
