@@ -23,14 +23,37 @@ static int16_t jrg_feat_feature(int32_t v)
     return (int16_t)jrg_feat_clamp(v, -limit, limit - 1);
 }
 
-/* F9: log2 of the sum of two powers, in Q10. */
-static int32_t jrg_feat_sum(int32_t level, int32_t floor)
+/* F9: N, by which the logarithm of a sum of two powers lies above the larger one. apart: of the two, in Q10. */
+static int32_t jrg_feat_added_to(int32_t apart)
 {
-    const int32_t away = jrg_feat_clamp(level < floor ? floor - level : level - floor, 0, ADDED_MOST);
+    const int32_t away = jrg_feat_clamp(apart, 0, ADDED_MOST);
     const int32_t place = away / JRG_FEAT_ADDED_STEP;
     const int32_t low = jrg_feat_added[place];
     const int32_t high = jrg_feat_added[place + 1];
-    return (level < floor ? floor : level) + low - (((low - high) * (away % JRG_FEAT_ADDED_STEP)) >> 6);
+    return low - (((low - high) * (away % JRG_FEAT_ADDED_STEP)) >> 6);
+}
+
+/* F9: log2 of the sum of two powers, in Q10. */
+static int32_t jrg_feat_sum(int32_t level, int32_t floor)
+{
+    return level < floor ? floor + jrg_feat_added_to(floor - level) : level + jrg_feat_added_to(level - floor);
+}
+
+/* F12: log2 of the mean of two powers. octave: bits of one, 8 or 10. */
+static int32_t jrg_feat_mean_power(int32_t one, int32_t other, uint32_t octave)
+{
+    const int32_t larger = one < other ? other : one;
+    const int32_t smaller = one < other ? one : other;
+    const uint32_t to_q10 = 10u - octave;
+    return larger + (jrg_feat_added_to((larger - smaller) * (1 << to_q10)) >> to_q10) - (1 << octave);
+}
+
+void jrg_feat_add_frame(jrg_feat_options options, const int16_t levels[JRG_FEAT_BANDS], int16_t row[JRG_FEAT_BANDS])
+{
+    const uint32_t octave = options.normalised ? 10u : 8u;
+    for (uint32_t band = 0; band < JRG_FEAT_BANDS; band++) {
+        row[band] = (int16_t)jrg_feat_mean_power(row[band], levels[band], octave);
+    }
 }
 
 /* F9: adds the floor to all levels. */
@@ -84,14 +107,14 @@ static int32_t jrg_feat_middle(const int32_t weights[JRG_FEAT_FRAMES])
     return total == 0 ? JRG_FEAT_FRAMES / 2 : (moment + total / 2) / total;
 }
 
-/* F7: moves the sound to the middle; the outermost frames are repeated. */
-static void jrg_feat_move(const int16_t *levels, const int32_t *weights, int16_t *rows)
+/* F7, F13: so many rows, the middle of the sound in their middle; the outermost ones are repeated. */
+static void jrg_feat_move(const int16_t *levels, const int32_t *weights, int32_t count, int16_t *rows)
 {
-    const int32_t shift = jrg_feat_middle(weights) - JRG_FEAT_FRAMES / 2;
-    for (int32_t frame = 0; frame < JRG_FEAT_FRAMES; frame++) {
-        const int32_t source = jrg_feat_clamp(frame + shift, 0, JRG_FEAT_FRAMES - 1);
+    const int32_t shift = jrg_feat_middle(weights) - count / 2;
+    for (int32_t row = 0; row < count; row++) {
+        const int32_t source = jrg_feat_clamp(row + shift, 0, JRG_FEAT_FRAMES - 1);
         for (int32_t band = 0; band < JRG_FEAT_BANDS; band++) {
-            rows[frame * JRG_FEAT_BANDS + band] = levels[source * JRG_FEAT_BANDS + band];
+            rows[row * JRG_FEAT_BANDS + band] = levels[source * JRG_FEAT_BANDS + band];
         }
     }
 }
@@ -155,7 +178,14 @@ static void jrg_feat_cepstrum(const int16_t *row, int32_t mean, uint32_t shift, 
 
 static uint32_t jrg_feat_rows(jrg_feat_options options)
 {
-    return options.pooled ? JRG_FEAT_PIECES : JRG_FEAT_FRAMES;
+    switch (options.pooling) {
+    case JRG_FEAT_POOLING_TIME:
+        return JRG_FEAT_PIECES;
+    case JRG_FEAT_POOLING_WORD:
+        return JRG_FEAT_WORD_ROWS;
+    default:
+        return JRG_FEAT_FRAMES;
+    }
 }
 
 uint32_t jrg_feat_count(jrg_feat_options options)
@@ -172,10 +202,10 @@ void jrg_feat_clip_with(jrg_feat_options options, int16_t levels[JRG_FEAT_COUNT]
         jrg_feat_add_floor(levels);
     }
     jrg_feat_weights(levels, weights);
-    if (options.pooled) {
+    if (options.pooling == JRG_FEAT_POOLING_TIME) {
         jrg_feat_pool(levels, weights, features);
     } else {
-        jrg_feat_move(levels, weights, features);
+        jrg_feat_move(levels, weights, (int32_t)rows, features);
     }
     const int32_t mean = jrg_feat_mean(features, rows * JRG_FEAT_BANDS);
     for (uint32_t row = 0; options.cepstrum && row < rows; row++) {
@@ -191,7 +221,7 @@ void jrg_feat_clip(const int16_t levels[JRG_FEAT_COUNT], int16_t features[JRG_FE
 {
     int32_t weights[JRG_FEAT_FRAMES];
     jrg_feat_weights(levels, weights);
-    jrg_feat_move(levels, weights, features);
+    jrg_feat_move(levels, weights, JRG_FEAT_FRAMES, features);
     const int32_t mean = jrg_feat_mean(features, JRG_FEAT_COUNT);
     for (uint32_t i = 0; i < JRG_FEAT_COUNT; i++) {
         features[i] = jrg_feat_feature(features[i] - mean);

@@ -16,6 +16,9 @@ from jaragua_models.keywords.tables import (
     FRAMES,
     HOP_SAMPLES,
     PIECES,
+    SHORT_FRAMES,
+    SHORT_HOP_SAMPLES,
+    WORD_ROWS,
 )
 
 EXPONENT = 11
@@ -27,7 +30,7 @@ Levels = NDArray[np.int16]
 
 
 Loudness = Literal["fixed", "normalised"]
-Pooling = Literal["none", "time"]
+Pooling = Literal["none", "time", "word"]
 Kind = Literal["mel", "mfcc"]
 
 
@@ -41,8 +44,18 @@ class FrontEnd:
 
     @property
     def rows(self) -> int:
-        """Frames, or pieces of the sound."""
-        return FRAMES if self.pooling == "none" else PIECES
+        """Rows of a second, pieces of the sound, or rows around its middle."""
+        return {"none": FRAMES, "time": PIECES, "word": WORD_ROWS}[self.pooling]
+
+    @property
+    def hop_samples(self) -> int:
+        """F1, F12: from one frame to the next."""
+        return HOP_SAMPLES if self.pooling == "none" else SHORT_HOP_SAMPLES
+
+    @property
+    def frames(self) -> int:
+        """F1, F12: of a second."""
+        return FRAMES if self.pooling == "none" else SHORT_FRAMES
 
     @property
     def count(self) -> int:
@@ -50,16 +63,18 @@ class FrontEnd:
         return self.rows * (BANDS if self.features == "mel" else COEFFICIENTS)
 
     def of(self, clip: NDArray[np.int16]) -> Levels:
-        """F1 to F11: samples int16 [16000] -> features int16 [count], row by row. Raises: ValueError as `frames`."""
-        found = levels if self.loudness == "fixed" else normalised_levels
-        return self.of_levels(found(frames(clip)))
+        """F1 to F13: samples int16 [16000] -> features int16 [count], row by row. Raises: ValueError as `frames`."""
+        found, octave = (levels, 8) if self.loudness == "fixed" else (normalised_levels, 10)
+        if self.pooling == "none":
+            return self.of_levels(found(frames(clip)))
+        return self.of_levels(rows_of_two(found(short_frames(clip)), octave))
 
     def of_levels(self, spectrogram: Levels) -> Levels:
-        """F7 to F11: levels [25, 26] of either loudness -> features int16 [count]."""
+        """F7 to F11, F13: levels [25, 26] of either loudness -> features int16 [count]."""
         wide, bits = spectrogram.astype(np.int64), 0
         if self.loudness == "normalised":
             wide, bits = _floored(wide), 2
-        rows = _moved(wide) if self.pooling == "none" else _pieces(wide)
+        rows = _pieces(wide) if self.pooling == "time" else _moved(wide, self.rows)
         rows = rows - (rows.sum() + rows.size // 2) // rows.size
         found = _rshift(rows, bits) if self.features == "mel" else _cepstrum(rows, 13 + bits)
         features: Levels = np.clip(found, -(1 << EXPONENT), (1 << EXPONENT) - 1).astype(np.int16)
@@ -73,11 +88,29 @@ def clip_features(clip: NDArray[np.int16]) -> Levels:
 
 def frames(clip: NDArray[np.int16]) -> NDArray[np.int16]:
     """F1: samples [16000] -> int16 [25, 512]. Raises: ValueError if it is not one second."""
+    return _framed(clip, np.arange(FRAMES) * HOP_SAMPLES)
+
+
+def short_frames(clip: NDArray[np.int16]) -> NDArray[np.int16]:
+    """F12: samples [16000] -> int16 [49, 512]. Raises: ValueError if it is not one second."""
+    return _framed(clip, np.arange(SHORT_FRAMES) * SHORT_HOP_SAMPLES)
+
+
+def _framed(clip: NDArray[np.int16], starts: Integers) -> NDArray[np.int16]:
     if clip.shape != (CLIP_SAMPLES,):
         raise ValueError(f"a clip has {CLIP_SAMPLES} samples, not {clip.shape}")
-    starts = np.arange(FRAMES) * HOP_SAMPLES
     framed: NDArray[np.int16] = clip[starts[:, None] + np.arange(FRAME_SAMPLES)]
     return framed
+
+
+def rows_of_two(spectrogram: Levels, octave: int) -> Levels:
+    """F12: levels of frames [49, 26] -> of rows [25, 26], mean powers. octave: bits of one, 8 or 10."""
+    rows = spectrogram[::2].astype(np.int64)
+    first, second = rows[:-1], spectrogram[1::2].astype(np.int64)
+    to_q10 = 10 - octave
+    more = _added(np.abs(first - second) << to_q10) >> to_q10
+    rows[:-1] = np.maximum(first, second) + more - (1 << octave)
+    return rows.astype(np.int16)
 
 
 def levels(samples: NDArray[np.int16]) -> Levels:
@@ -101,16 +134,21 @@ def normalised_levels(samples: NDArray[np.int16]) -> Levels:
 def _floored(spectrogram: Integers) -> Integers:
     """F9: the sum of each level's power and that of the floor."""
     floor = spectrogram.max() - tables.FLOOR_BELOW
-    away = np.minimum(np.abs(spectrogram - floor), tables.ADDED_STEP * tables.ADDED_STEPS - 1)
-    added, place, rest = tables.added(), away // tables.ADDED_STEP, away % tables.ADDED_STEP
-    more = added[place] - (((added[place] - added[place + 1]) * rest) >> 6)
-    found: Integers = np.maximum(spectrogram, floor) + more
+    found: Integers = np.maximum(spectrogram, floor) + _added(np.abs(spectrogram - floor))
     return found
 
 
-def _moved(spectrogram: Integers) -> Integers:
-    """F7: levels [25, 26], the sound moved to the middle."""
-    rows = np.arange(FRAMES) + _middle(spectrogram.sum(axis=1)) - FRAMES // 2
+def _added(apart: Integers) -> Integers:
+    """F9: N(d), by which the logarithm of a sum lies above the larger of two that are d apart, in Q10."""
+    away = np.minimum(apart, tables.ADDED_STEP * tables.ADDED_STEPS - 1)
+    added, place, rest = tables.added(), away // tables.ADDED_STEP, away % tables.ADDED_STEP
+    more: Integers = added[place] - (((added[place] - added[place + 1]) * rest) >> 6)
+    return more
+
+
+def _moved(spectrogram: Integers, count: int) -> Integers:
+    """F7, F13: of levels [25, 26] so many rows, the middle of the sound in their middle."""
+    rows = np.arange(count) + _middle(spectrogram.sum(axis=1)) - count // 2
     found: Integers = spectrogram[np.clip(rows, 0, FRAMES - 1)]
     return found
 

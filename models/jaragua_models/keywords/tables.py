@@ -1,4 +1,4 @@
-"""The constants of the features of sound (features.md, F2 to F11), and the C header that carries the same."""
+"""The constants of the features of sound (features.md, F2 to F13), and the C header that carries the same."""
 
 from collections.abc import Iterable
 
@@ -9,6 +9,10 @@ RATE_HZ = 16_000
 FRAME_SAMPLES = 512
 HOP_SAMPLES = 640
 FRAMES = 25
+SHORT_HOP_SAMPLES = 320
+"""F12: from one frame to the next, where two make a row."""
+SHORT_FRAMES = 49
+"""F12: of a second."""
 BANDS = 26
 CLIP_SAMPLES = 16_000
 FEATURES = FRAMES * BANDS
@@ -27,7 +31,9 @@ ADDED_STEP, ADDED_STEPS = 64, 160
 PIECES = 8
 """F10: pieces of the sound."""
 COEFFICIENTS = 13
-"""F11: of a frame or a piece."""
+"""F11: of a row."""
+WORD_ROWS = 16
+"""F13: rows around the middle of the sound."""
 
 Table = NDArray[np.int64]
 

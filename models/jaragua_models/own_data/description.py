@@ -35,8 +35,8 @@ START = Defaults(
 )
 """Where [defaults] is silent; 0 ways and queries: see `Description`."""
 
-SOUND = FrontEnd(loudness="normalised", features="mfcc")
-"""What recordings become where [task] is silent (F9 to F11)."""
+SOUND = FrontEnd(loudness="normalised", pooling="word", features="mfcc")
+"""What recordings become where [task] is silent (F9 to F13)."""
 
 _KEYS: Mapping[Kind, frozenset[str]] = {
     "table": frozenset(
@@ -195,7 +195,7 @@ class _Reader:
         return cast(Naming, self._one_of("naming", get_args(Naming), "shuffled" if kind == "images" else "fixed"))
 
     def _sound(self) -> FrontEnd:
-        """F9 to F11."""
+        """F9 to F13."""
         return FrontEnd(
             cast(Loudness, self._one_of("loudness", get_args(Loudness), SOUND.loudness)),
             cast(Pooling, self._one_of("pooling", get_args(Pooling), SOUND.pooling)),

@@ -145,14 +145,14 @@ def _interface(description: Description, table: Table, inputs: InputFormat | Non
 
 
 def _front_end(description: Description) -> dict[str, Parameter]:
-    """What makes inputs of a recording (F1 to F11), an image (D5, D6) or a window of rows (D7, D8)."""
+    """What makes inputs of a recording (F1 to F13), an image (D5, D6) or a window of rows (D7, D8)."""
     if description.kind == "audio":
         return {
             "rate_hz": tables.RATE_HZ,
             "clip_samples": tables.CLIP_SAMPLES,
             "frame_samples": tables.FRAME_SAMPLES,
-            "hop_samples": tables.HOP_SAMPLES,
-            "frames": tables.FRAMES,
+            "hop_samples": description.sound.hop_samples,
+            "frames": description.sound.frames,
             "bands": tables.BANDS,
             "lowest_hz": tables.LOWEST_HZ,
             "highest_hz": tables.HIGHEST_HZ,

@@ -198,22 +198,25 @@ def test_the_training_classes_of_images_are_known(images: Path) -> None:
 
 def test_recordings_become_tasks_of_speakers(audio: Path) -> None:
     model = from_toml(audio)
-    assert (model.network.inputs, model.network.outputs) == (325, 3)
+    assert (model.network.inputs, model.network.outputs) == (208, 3)
     drawn(model)
 
 
 @pytest.mark.parametrize(
-    ("options", "inputs"),
-    [('features = "mel"', 650), ('features = "mel"\npooling = "time"', 208), ('pooling = "time"', 104)],
+    ("features", "pooling", "inputs"),
+    [("mel", "none", 650), ("mfcc", "none", 325), ("mel", "time", 208), ("mfcc", "time", 104), ("mel", "word", 416)],
 )
-def test_f9_to_f11_a_recording_becomes_what_the_task_says(
-    tmp_path: Path, audio: Path, options: str, inputs: int
+def test_f9_to_f13_a_recording_becomes_what_the_task_says(
+    tmp_path: Path, audio: Path, features: str, pooling: str, inputs: int
 ) -> None:
-    model = from_toml(write(tmp_path, f'{AUDIO_TOML}loudness = "fixed"\n{options}\n'))
+    options = f'loudness = "fixed"\nfeatures = "{features}"\npooling = "{pooling}"\n'
+    model = from_toml(write(tmp_path, AUDIO_TOML + options))
     assert (model.network.inputs, model.network.outputs) == (inputs, 3)
     assert model.interface is not None
     chosen = [model.interface.front_end[name] for name in ("loudness", "pooling", "features")]
-    assert chosen == ["fixed", "time" if "time" in options else "none", "mel" if "mel" in options else "mfcc"]
+    assert chosen == ["fixed", pooling, features]
+    frames = [model.interface.front_end[name] for name in ("hop_samples", "frames")]
+    assert frames == ([640, 25] if pooling == "none" else [320, 49])
     drawn(model)
 
 

@@ -34,7 +34,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 class Options(ctypes.Structure):
     """jrg_feat_options."""
 
-    _fields_ = (("normalised", ctypes.c_bool), ("pooled", ctypes.c_bool), ("cepstrum", ctypes.c_bool))
+    _fields_ = (("normalised", ctypes.c_bool), ("pooling", ctypes.c_int), ("cepstrum", ctypes.c_bool))
 
 
 FRONT_ENDS = [
@@ -51,13 +51,26 @@ def c_levels(library: ctypes.CDLL, frames: NDArray[np.int16], *, normalised: boo
     return found
 
 
+def c_rows(library: ctypes.CDLL, options: Options, clip: Clip) -> NDArray[np.int16]:
+    """Levels [25, 26]: of one frame each, or with pooling of two."""
+    if options.pooling == 0:
+        return c_levels(library, features.frames(clip), normalised=options.normalised)
+    levels = c_levels(library, features.short_frames(clip), normalised=options.normalised)
+    rows = levels[::2].copy()
+    for row, second in zip(rows, levels[1::2], strict=False):
+        pointers = (ctypes.c_void_p(second.ctypes.data), ctypes.c_void_p(row.ctypes.data))
+        library.jrg_feat_add_frame(options, *pointers)
+    return rows
+
+
 def c_features_with(library: ctypes.CDLL, front_end: FrontEnd, clip: Clip) -> NDArray[np.int16]:
-    chosen = (front_end.loudness == "normalised", front_end.pooling == "time", front_end.features == "mfcc")
-    levels = c_levels(library, features.frames(clip), normalised=chosen[0])
+    pooling = get_args(Pooling).index(front_end.pooling)
+    chosen = Options(front_end.loudness == "normalised", pooling, front_end.features == "mfcc")
+    levels = c_rows(library, chosen, clip)
     found = np.empty(tables.FEATURES, dtype=np.int16)
     pointers = (ctypes.c_void_p(levels.ctypes.data), ctypes.c_void_p(found.ctypes.data))
-    library.jrg_feat_clip_with(Options(*chosen), *pointers)
-    assert library.jrg_feat_count(Options(*chosen)) == front_end.count
+    library.jrg_feat_clip_with(chosen, *pointers)
+    assert library.jrg_feat_count(chosen) == front_end.count
     return found[: front_end.count]
 
 
@@ -125,7 +138,7 @@ def test_f2_to_f8_the_same_bits_on_real_speech(library: ctypes.CDLL, use_data: C
 
 
 @pytest.mark.parametrize("front_end", FRONT_ENDS, ids=lambda one: "-".join(vars(one).values()))
-def test_f7_to_f11_numpy_and_c_give_the_same_bits(library: ctypes.CDLL, front_end: FrontEnd, seed: int) -> None:
+def test_f7_to_f13_numpy_and_c_give_the_same_bits(library: ctypes.CDLL, front_end: FrontEnd, seed: int) -> None:
     random = np.random.default_rng(seed)
     ends = [np.full(CLIP_SAMPLES, value, dtype=np.int16) for value in (0, 1, -1, 32767, -32768)]
     ends.append((ends[-1] * (np.arange(CLIP_SAMPLES) % 2)).astype(np.int16))
@@ -182,6 +195,49 @@ def test_f10_a_word_spoken_at_half_the_speed_has_nearly_the_same_pieces(seed: in
         clip[first : first + 8 * times] = np.repeat(word, times, axis=0)
         found.append(front_end.of_levels(clip))
     assert np.array_equal(found[0], found[1])
+
+
+def test_f12_a_row_is_the_mean_power_of_its_two_frames(seed: int) -> None:
+    """Beside float64, at every distance of the two levels; the last row has one frame."""
+    random = np.random.default_rng(seed)
+    for octave in (8, 10):
+        levels = random.integers(-30_000, 12_000, (49, BANDS)).astype(np.int16)
+        levels[:24] = -30_000 + random.integers(0, 4 << octave, (24, BANDS))
+        levels[0], levels[1] = tables.LOWEST_LEVEL, tables.LOWEST_LEVEL
+        rows = features.rows_of_two(levels, octave)
+        real = levels.astype(np.float64) / (1 << octave)
+        wanted = np.logaddexp2(real[:-1:2], real[1::2]) - 1
+        assert np.array_equal(rows[0], levels[0])
+        assert np.array_equal(rows[24], levels[48])
+        assert np.abs(rows[:24] / (1 << octave) - wanted).max() < 0.01
+
+
+def test_f12_a_row_covers_the_samples_between_two_frames_of_f1() -> None:
+    """A click at sample 600 is in no frame of F1, and in the second frame of row 0."""
+    click = np.zeros(CLIP_SAMPLES, dtype=np.int16)
+    click[600] = 20_000
+    assert not features.frames(click)[0].any()
+    assert not features.frames(click)[1].any()
+    assert features.short_frames(click)[1].any()
+
+
+def test_f13_rows_are_those_around_the_middle_of_the_sound(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    spectrogram = np.full((FRAMES, BANDS), -20_000, dtype=np.int16)
+    spectrogram[12:17] = random.integers(-2_000, 2_000, (5, BANDS))  # the middle is row 14
+    found = FrontEnd("fixed", "word").of_levels(spectrogram).reshape(16, BANDS)
+    whole = spectrogram[6:22].astype(np.int64)
+    mean = (whole.sum() + 208) // 416
+    assert np.array_equal(found, np.clip(whole - mean, -2048, 2047))
+
+
+def test_f13_beyond_the_ends_the_outermost_row_is_repeated() -> None:
+    spectrogram = np.full((FRAMES, BANDS), -20_000, dtype=np.int16)
+    spectrogram[0] = 0
+    found = FrontEnd("fixed", "word").of_levels(spectrogram).reshape(16, BANDS)
+    assert (found[:9] == found[0]).all()
+    assert (found[9:] == found[9]).all()
+    assert found[0, 0] > found[9, 0]
 
 
 def test_f11_coefficients_are_a_cosine_transform(seed: int) -> None:

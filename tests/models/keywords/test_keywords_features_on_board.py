@@ -38,12 +38,12 @@ def sound(seed: int) -> NDArray[np.int16]:
 
 
 def features_of(core: str, program: Path, options: bytes, clip: NDArray[np.int16]) -> tuple[NDArray[np.int16], float]:
-    """Room for 650 features, and instructions a frame."""
+    """Room for 650 features, and instructions a row."""
     answer = emulator.run(program, options + clip.astype("<i2").tobytes(), counted=True)
-    frames, clip_end, stack_bytes = np.frombuffer(answer[2 * tables.FEATURES :], dtype="<u4").tolist()
-    print(f"{core}: {frames / tables.FRAMES:,.0f} instructions a frame, {clip_end:,} at the end, stack {stack_bytes}")
+    rows, clip_end, stack_bytes = np.frombuffer(answer[2 * tables.FEATURES :], dtype="<u4").tolist()
+    print(f"{core}: {rows / tables.FRAMES:,.0f} instructions a row, {clip_end:,} at the end, stack {stack_bytes}")
     assert stack_bytes <= 512
-    return np.frombuffer(answer[: 2 * tables.FEATURES], dtype="<i2"), frames / tables.FRAMES
+    return np.frombuffer(answer[: 2 * tables.FEATURES], dtype="<i2"), rows / tables.FRAMES
 
 
 def test_f2_to_f8_the_board_gives_the_same_bits(board: tuple[str, Path], seed: int) -> None:
@@ -61,9 +61,11 @@ def test_f2_to_f8_the_board_gives_the_same_bits(board: tuple[str, Path], seed: i
         (b"\1\1\0\1", FrontEnd("normalised", features="mfcc")),
         (b"\1\1\1\1", FrontEnd("normalised", "time", "mfcc")),
         (b"\1\0\1\0", FrontEnd("fixed", "time")),
+        (b"\1\1\2\1", FrontEnd("normalised", "word", "mfcc")),
+        (b"\1\0\2\0", FrontEnd("fixed", "word")),
     ],
 )
-def test_f9_to_f11_the_board_gives_the_same_bits(
+def test_f9_to_f13_the_board_gives_the_same_bits(
     board: tuple[str, Path], options: bytes, front_end: FrontEnd, seed: int
 ) -> None:
     clip = sound(seed)
