@@ -64,10 +64,19 @@ class FrontEnd:
 
     def of(self, clip: NDArray[np.int16]) -> Levels:
         """F1 to F13: samples int16 [16000] -> features int16 [count], row by row. Raises: ValueError as `frames`."""
+        return self.of_levels(self.levels_of(clip))
+
+    def levels_of(self, clip: NDArray[np.int16]) -> Levels:
+        """F1 to F6, F9, F12: samples int16 [16000] -> levels int16 [25, 26]. Raises: ValueError as `frames`."""
         found, octave = (levels, 8) if self.loudness == "fixed" else (normalised_levels, 10)
         if self.pooling == "none":
-            return self.of_levels(found(frames(clip)))
-        return self.of_levels(rows_of_two(found(short_frames(clip)), octave))
+            return found(frames(clip))
+        return rows_of_two(found(short_frames(clip)), octave)
+
+    def rows_of_sound(self, spectrogram: Levels) -> int:
+        """F10: rows from the first to the last loud one; levels [25, 26]."""
+        wide = spectrogram.astype(np.int64)
+        return len(_sound(_floored(wide) if self.loudness == "normalised" else wide))
 
     def of_levels(self, spectrogram: Levels) -> Levels:
         """F7 to F11, F13: levels [25, 26] of either loudness -> features int16 [count]."""
@@ -155,11 +164,16 @@ def _moved(spectrogram: Integers, count: int) -> Integers:
 
 def _pieces(spectrogram: Integers) -> Integers:
     """F10: mean levels [8, 26] of eight equal pieces of the sound."""
-    inside = np.flatnonzero(_above(spectrogram.sum(axis=1)))
-    sound = spectrogram[inside[0] : inside[-1] + 1] if len(inside) else spectrogram
+    sound = _sound(spectrogram)
     parts = np.repeat(sound, PIECES, axis=0).reshape(PIECES, len(sound), BANDS)  # each frame is eight eighths
     pieces: Integers = (parts.sum(axis=1) + len(sound) // 2) // len(sound)
     return pieces
+
+
+def _sound(spectrogram: Integers) -> Integers:
+    """F10: the rows from the first to the last loud one, or all."""
+    inside = np.flatnonzero(_above(spectrogram.sum(axis=1)))
+    return spectrogram[inside[0] : inside[-1] + 1] if len(inside) else spectrogram
 
 
 def _cepstrum(rows: Integers, shift: int) -> Integers:

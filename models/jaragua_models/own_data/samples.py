@@ -57,7 +57,7 @@ class Sound:
     """How a recording was before it became one second of 16 kHz.
 
     name: of the file, with its speaker's and word's folder; loudness_db: of full scale; clipped: the fraction of its
-    samples at the ends of the range.
+    samples at the ends of the range; rows: of the sound in that second, from its first to its last loud one (F10).
     """
 
     name: str
@@ -66,6 +66,7 @@ class Sound:
     seconds: float
     loudness_db: float
     clipped: float
+    rows: int
 
 
 def numbered(origin: Path, names: list[str], told: tuple[str, ...] = ()) -> tuple[NDArray[np.int64], tuple[str, ...]]:

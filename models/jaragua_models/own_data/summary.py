@@ -9,6 +9,7 @@ import numpy as np
 from jaragua_compiler.errors import CompileError
 from jaragua_models.base import Defaults
 from jaragua_models.data.drawing import Rows
+from jaragua_models.keywords.tables import WORD_ROWS
 from jaragua_models.own_data import description as told
 from jaragua_models.own_data import remarks
 from jaragua_models.own_data.description import Description
@@ -22,6 +23,8 @@ from jaragua_models.own_data.tasks import DeviceTasks
 
 CLIPPED = 0.001
 """Of a recording's samples at the ends of the range: more are said."""
+MANY_LONG = 0.1
+"""Of the recordings, with more sound than F13 takes: more are said."""
 QUIET_DB = -50.0
 WIDE_DB = 20.0
 """Loudness between the quietest and the loudest tenth of the recordings: more is said."""
@@ -310,6 +313,16 @@ def _cut(data: _Data) -> Iterator[str]:
         yield f"{counted(len(cut), 'recording is', 'recordings are')} longer than a second, and cut (D4): {_some(cut)}"
 
 
+def _long(data: _Data) -> Iterator[str]:
+    """F13 takes so many rows, whatever the sound has."""
+    if data.description.sound.pooling != "word":
+        return
+    long = [sound.name for sound in data.table.sounds if sound.rows > WORD_ROWS]
+    if len(long) > MANY_LONG * len(data.table.sounds):
+        some = f"{counted(len(long), 'recording has', 'recordings have')} more than 0.65 s of sound: {_some(long)}"
+        yield f'{some}; pooling = "time" or "none" takes all of it (F13)'
+
+
 _CHECKS: tuple[tuple[str, Callable[[_Data], Iterator[str]]], ...] = (
     ("held-out", _held_out),
     ("names", _names),
@@ -324,4 +337,5 @@ _CHECKS: tuple[tuple[str, Callable[[_Data], Iterator[str]]], ...] = (
     ("clipped", _clipped),
     ("loudness", _loudness),
     ("cut", _cut),
+    ("long", _long),
 )

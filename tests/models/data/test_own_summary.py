@@ -120,6 +120,20 @@ def test_what_to_look_at_in_recordings(tmp_path: Path) -> None:
     assert "s0/high/long.wav" in said(found, "cut")[0]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "pooling", "told"), [(0.8, "", True), (0.6, "", False), (0.8, 'pooling = "time"\n', False)]
+)
+def test_f13_sounds_of_which_a_word_takes_a_part_are_told(
+    tmp_path: Path, seconds: float, pooling: str, told: bool
+) -> None:
+    hiss = np.random.default_rng(1).normal(0, 0.1, (round(seconds * RATE), 1))
+    path = sound_task(tmp_path, hiss_wav=wav(hiss, RATE, 16))
+    path.write_text(path.read_text() + pooling)
+    found = said(summary_of(path), "long")
+    assert len(found) == told
+    assert all("1 recording has more than 0.65 s of sound: s0/high/hiss.wav" in one for one in found)
+
+
 @pytest.mark.parametrize(("quieter_db", "told"), [(24, True), (18, False)])
 def test_recordings_of_very_different_loudness_are_told(tmp_path: Path, quieter_db: int, told: bool) -> None:
     """20 dB between the quietest and the loudest tenth; none of them is too quiet by itself."""

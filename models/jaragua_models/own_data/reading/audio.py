@@ -1,5 +1,6 @@
 """Read recordings: any rate, width and number of channels becomes one second of 16-bit mono (D1 to D4)."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from jaragua_models.data import wav
 from jaragua_models.errors import DataError
 from jaragua_models.keywords import tables
-from jaragua_models.keywords.features import EXPONENT
+from jaragua_models.keywords.features import EXPONENT, FrontEnd
 from jaragua_models.own_data.description import Description
 from jaragua_models.own_data.reading.extras import needs
 from jaragua_models.own_data.reading.folders import check_any, check_none_empty, files, folders
@@ -38,15 +39,22 @@ def read(description: Description) -> Table:
     _check_speakers(folder, found)
     check_none_empty((word for speaker in folders(folder) for word in folders(speaker)), found, SUFFIXES)
     check_any(folder, found, "<speaker>/<word>/<file>.wav")
-    clips, sounds = zip(*(_clip(file) for _, _, file in found), strict=True)
-    x = np.stack([description.sound.of(clip) for clip in clips]).astype(np.float32) / np.float32(1 << EXPONENT)
+    rows, sounds = zip(*(_features(file, description.sound) for _, _, file in found), strict=True)
+    x = np.stack(rows).astype(np.float32) / np.float32(1 << EXPONENT)
     labels, classes = numbered(folder, [word.name for _, word, _ in found], description.classes)
     devices = np.array([speaker.name for speaker, _, _ in found])
     return Table(folder, x, labels, classes, devices, sounds=sounds)
 
 
+def _features(file: Path, front_end: FrontEnd) -> tuple[NDArray[np.int16], Sound]:
+    """Features of a recording, int16 [count], and how it sounds."""
+    clip, sound = _clip(file)
+    levels = front_end.levels_of(clip)
+    return front_end.of_levels(levels), replace(sound, rows=front_end.rows_of_sound(levels))
+
+
 def _clip(file: Path) -> tuple[NDArray[np.int16], Sound]:
-    """One second of a recording, int16 [16000], and how it sounds."""
+    """One second of a recording, int16 [16000], and how it sounds; its rows are not counted yet."""
     signal, rate_hz = _signal(file)
     if not len(signal):
         raise DataError(f"{file}: there are no samples in it.", "Record it again, or take it away.")
@@ -63,6 +71,7 @@ def _clip(file: Path) -> tuple[NDArray[np.int16], Sound]:
         len(signal) / rate_hz,
         loudness_db(mixed),
         float((np.abs(signal) >= FULL_SCALE).mean()),
+        rows=0,
     )
     return _second(whole), sound
 
