@@ -24,7 +24,7 @@ from jaragua.models import METRIC, VALIDATION, leaving_out, model_named
 from jaragua.simulation import Means, device_names, simulate
 from jaragua.simulation.comparison.adaptation_search import Tried
 from jaragua.simulation.settings import simulation_of
-from jaragua.tuning import search, validation
+from jaragua.tuning import advice, search, validation
 from jaragua.tuning.advice import run_settings, task_settings
 from jaragua.tuning.candidates import Candidate, trained, untrained
 from jaragua.tuning.search import Found, Simple, Trial, Tuner
@@ -188,12 +188,32 @@ def test_a_narrow_round_of_prototypes_is_written_as_it_was_tried() -> None:
     narrow = Candidate("protoreptile", 0.01, 1, temperature=0.3)
     best = Trial(narrow, 100, Tried(0.97, 0, 0.01), Means(0.97, 0.01), (0.97, 0.97), 1.0)
     rounds = (10, 3), (5, 3), (10, 4)
-    found = Found("accuracy", "protoreptile", ("a", "b"), (best,), (), False, *rounds, 5, own_labels=True)
+    found = Found("accuracy", "protoreptile", ("a", "b"), (best,), (), False, *rounds, 5, own_labels=True, rounds=100)
     assert run_settings("keywords", found)["client"] == {"learning_rate": 0.01, "passes": 1, "ways": 5, "shots": 3}
     wide = replace(found, trials=(replace(best, candidate=replace(narrow, wide=True)),))
     assert run_settings("keywords", wide)["client"]["ways"] == 10
     own = replace(found, trials=(replace(best, candidate=replace(narrow, own=True)),))
     assert run_settings("keywords", own)["client"] == {"learning_rate": 0.01, "passes": 1, "ways": 10, "shots": 4}
+
+
+def test_own_settings_that_were_cut_short_stay_as_they_are() -> None:
+    """A search of a minute lets `omniglot` train 20 of its 1,000 rounds: the file must not say 20."""
+    own = Candidate("protoreptile", 0.01, 1, temperature=0.3, queries=10, own=True)
+    best = Trial(own, 20, Tried(0.8, -16, 0.03), Means(0.8, 0.01), (0.8, 0.8), 1.0)
+    rounds = (10, 3), (5, 3), (10, 4)
+    found = Found("accuracy", "protoreptile", ("a", "b"), (best,), (), True, *rounds, 5, own_labels=True, rounds=1000)
+    assert task_settings(found) == {}
+    assert task_settings(found, 1) == {"defaults": {"shots": 1}}
+    told = run_settings("omniglot", found, 1)
+    assert told["run"] == {"rounds": 1000}
+    assert told["evaluation"] == {"shots": 1, "ways": 5}
+    assert told["strategy"]["options"] == {"temperature": 0.3, "episode_queries": 10, "adapt_by_steps": 0}
+    assert any("20 of their 1000 rounds, and stay as they are" in one for one in advice.advice(found))
+    whole = replace(found, trials=(replace(best, rounds=1000),))
+    assert not whole.is_short
+    assert run_settings("omniglot", whole)["evaluation"]["learning_rate"] == 0.03
+    other = replace(found, trials=(replace(best, candidate=replace(own, own=False)),))
+    assert run_settings("omniglot", other)["run"] == {"rounds": 20}
 
 
 def test_one_training_device_is_too_few(tmp_path: Path) -> None:
@@ -224,8 +244,12 @@ def test_the_verb_writes_the_settings_and_nothing_else(
 
 
 def test_settings_of_a_zoo_model_make_a_runs_file(
-    tmp_path: Path, few: None, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, few: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """The clock is the same on a busy machine, and leaves time for all rounds of the model's own settings."""
+    clock = itertools.count(step=1e-6)
+    monkeypatch.setattr(tune, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(search, "_MORE_ROUNDS", ())
     path = tmp_path / "run.toml"
     assert run(["tune", "sine", "--minutes", "0.05", "--write", str(path)]) == 0
     written = tomllib.loads(path.read_text())
@@ -239,7 +263,7 @@ def test_settings_of_a_zoo_model_make_a_runs_file(
 def found_of(own: Trial, *others: Trial, simple: tuple[Simple, ...] = (), own_labels: bool = True) -> Found:
     """Of four validation devices with one task each; the task's own strategy is that of the first."""
     strategy, devices = own.candidate.strategy, ("m1", "m2", "m3", "m4")
-    return Found("accuracy", strategy, devices, (own, *others), simple, False, (5, 5), (5, 5), (5, 5), 5, own_labels)
+    return Found("accuracy", strategy, devices, (own, *others), simple, False, *[(5, 5)] * 3, 5, own_labels, 100)
 
 
 def test_a_simpler_candidate_is_chosen_if_the_best_is_not_ahead_of_it() -> None:
@@ -340,7 +364,7 @@ def test_logistic_regression_by_steps_is_a_candidate_and_can_be_written() -> Non
     scores = (1.0, 0.9, 1.0)
     best = Trial(linear, 0, Tried(0.97, -64, 0.03), Means(0.97, 0.01), scores, 1.0)
     rounds = (5, 5), (5, 5), (5, 5)
-    found = Found("accuracy", "tinyreptile", ("", "", ""), (best,), (), False, *rounds, 5, own_labels=True)
+    found = Found("accuracy", "tinyreptile", ("", "", ""), (best,), (), False, *rounds, 5, own_labels=True, rounds=100)
     told = run_settings("digits", found)
     assert told["model"] == {"name": "linear:digits"}
     assert told["evaluation"] == {"learning_rate": 0.03, "passes": 64}
@@ -355,7 +379,7 @@ def test_a2_8_a_learned_metric_is_a_candidate_and_can_be_written(tmp_path: Path)
     assert str(found["digits"][0]).startswith("protoreptile of a learned metric, rate ")
     assert not [one for name in ("omniglot", "sine") for one in trained(model_named(name)) if one.variant]
     best = Trial(found[str(path)][0], 30, Tried(0.97, 0, 0.03), Means(0.97, 0.01), (1.0, 0.9), 1.0)
-    told = Found("accuracy", "tinyreptile", ("", ""), (best,), (), False, (5, 5), (5, 5), (5, 5), 5, own_labels=True)
+    told = Found("accuracy", "tinyreptile", ("", ""), (best,), (), False, *[(5, 5)] * 3, 5, True, 100)
     assert run_settings("digits", told)["model"] == {"name": "metric:digits"}
     path.write_text(with_values(path.read_text(), task_settings(told)))
     model_named.cache_clear()

@@ -20,6 +20,8 @@ _META: Final = ("tinyreptile", "protoreptile")
 
 def task_settings(found: Found, shots: int | None = None) -> Mapping[str, Mapping[str, Value]]:
     """The sections of a task's file. shots: of a new device, if the search was told."""
+    if found.is_short:  # they stand in the file, or are what it is silent of
+        return {"defaults": {"shots": shots}} if shots is not None else {}
     trial = found.best
     candidate = trial.candidate
     defaults: dict[str, Value] = {"strategy": candidate.strategy}
@@ -54,21 +56,22 @@ def run_settings(model: str, found: Found, shots: int | None = None) -> Mapping[
     sections: dict[str, Mapping[str, Value]] = {"model": {"name": candidate.variant + model}, "strategy": strategy}
     client: dict[str, Value] = {}
     if candidate.trains:
-        sections["run"] = {"rounds": trial.rounds}
+        sections["run"] = {"rounds": found.rounds if found.is_short else trial.rounds}
         client = {"learning_rate": candidate.learning_rate, "passes": candidate.passes}
-    evaluation: dict[str, Value] = {"learning_rate": _rounded(best.learning_rate)} if best.passes else {}
+    adapts = not found.is_short
+    evaluation: dict[str, Value] = {"learning_rate": _rounded(best.learning_rate)} if best.passes and adapts else {}
     if shots is not None:
         evaluation["shots"] = shots
     if (round_of := _round_of(found)) is not None:
         client |= {"ways": round_of[0], "shots": round_of[1]}
         evaluation["ways"] = found.ways
     if candidate.has_prototypes:
-        refine_passes = best.passes if candidate.enrols else 0
+        refine_passes = best.passes if candidate.enrols and adapts else 0
         options: dict[str, float] = {"temperature": candidate.temperature, "refine_passes": refine_passes}
         options = {name: value for name, value in options.items() if value}
         more = {"episode_queries": candidate.queries, "adapt_by_steps": int(candidate.by_steps)}
         strategy["options"] = options | (more if candidate.trains else {})
-    if not candidate.enrols:
+    if not candidate.enrols and adapts:
         evaluation["passes"] = best.passes
     return {
         name: values for name, values in (sections | {"client": client, "evaluation": evaluation}).items() if values
@@ -109,6 +112,9 @@ def advice(found: Found) -> Iterator[str]:
         yield f"{simple.name} is {clearly}better than what is recommended{_by(found, simple, best)}"
     if found.has_one_device:
         yield f"all validation tasks are of device {found.devices[0]!r}: more training devices would make them surer"
+    if found.is_short:
+        tried = f"the task's own settings were the best with {found.best.rounds} of their {found.rounds} rounds"
+        yield f"{tried}, and stay as they are: --minutes gives the search more"
     if found.out_of_time:
         yield "the time was over before all was tried: --minutes gives it more"
 

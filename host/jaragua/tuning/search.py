@@ -80,7 +80,7 @@ class Found:
 
     own_strategy: the task's own. devices: of each validation task. out_of_time: candidates were left. wide, narrow,
     own: classes and samples of each in a round of wide tasks, of others, and of the task's own settings; ways: classes
-    of a validation task. own_labels: labels mean something else in every task.
+    of a validation task. own_labels: labels mean something else in every task. rounds: the task's own.
     """
 
     metric: str
@@ -94,6 +94,15 @@ class Found:
     own: tuple[int, int]
     ways: int
     own_labels: bool
+    rounds: int
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the best are the task's own settings, which the time did not let train all their rounds.
+
+        Passes and rate of adaptation that suit such a start say nothing of the start after all rounds.
+        """
+        return self.best.candidate.own and self.best.rounds < self.rounds
 
     @property
     def best(self) -> Trial:
@@ -214,7 +223,18 @@ class Tuner:
         own, ways = self._base.strategy, self._base.held_out_ways
         devices, trials, narrow = tuple(self._devices), tuple(self._trials), (ways, self._base.shots)
         rounds_of = self.wide, narrow, self._own
-        return Found(model.metric, own, devices, trials, simple, out_of_time, *rounds_of, ways, model.own_labels)
+        return Found(
+            model.metric,
+            own,
+            devices,
+            trials,
+            simple,
+            out_of_time,
+            *rounds_of,
+            ways,
+            model.own_labels,
+            self._base.rounds,
+        )
 
     def _try_own_settings(self) -> None:
         """An untuned run is a candidate as well, so what is recommended is no worse on the validation tasks."""
