@@ -41,6 +41,7 @@ features = "{front_end.features}"
 [network]
 hidden = [25]
 [defaults]
+strategy = "tinyreptile"
 ways = 5
 training_shots = 2
 training_passes = 4
