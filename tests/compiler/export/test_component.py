@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
@@ -580,3 +581,22 @@ def test_the_numbers_of_a_front_end_are_in_the_readme() -> None:
     readme = made.files["README.md"].decode()
     assert "| rate_hz | 16000 |" in readme
     assert "| bands | 13 |" in readme
+    assert "jrg_feat_options" not in readme
+
+
+@pytest.mark.parametrize("pooling", ["none", "time", "word"])
+def test_the_readme_of_a_model_of_recordings_has_the_options_of_jrg_feat(tmp_path: Path, pooling: str) -> None:
+    """C that compiles with the header of the library."""
+    front_end = {"loudness": "normalised", "pooling": pooling, "features": "mfcc"}
+    told, samples = ModelInterface("audio", CLASSES, None, front_end), np.random.default_rng(1).uniform(-1, 1, (20, 5))
+    made = compile_model(
+        NETWORK, initial_weights(NETWORK, 4), find_board("pico"), Choice(), samples, source=Source(interface=told)
+    )
+    example = re.search(r"```c\n(#include \"jrg_feat.h\".*?)```", made.files["README.md"].decode(), re.DOTALL)
+    assert example
+    assert f".normalised = true, .pooling = JRG_FEAT_POOLING_{pooling.upper()}, .cepstrum = true" in example[1]
+    (tmp_path / "example.c").write_text(example[1])
+    library = Path(__file__).parents[3] / "firmware" / "lib" / "jrg_feat"
+    command = ["cc", "-std=c11", "-Wall", "-Wextra", "-fsyntax-only", "-I", library, tmp_path / "example.c"]
+    made_of_it = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True, timeout=60)
+    assert not made_of_it.stderr

@@ -136,10 +136,27 @@ def _readings(component: Component, source: Source) -> str:
     if source.interface is not None and source.interface.front_end:
         rows = "\n".join(f"| {name} | {value} |" for name, value in source.interface.front_end.items())
         parts.append(_FRONT_END.format(kind=source.interface.kind, rows=rows))
+        parts.extend(_sound_options(source.interface.front_end))
     if component.classes:
         names = ", ".join(f"{label} {name}" for label, name in enumerate(component.classes))
         parts.append(f"Classes, by label: {names}. `jrg_model_class_names` has their names.")
     return "\n\n".join(parts)
+
+
+def _sound_options(front_end: Mapping[str, object]) -> list[str]:
+    """The options of jrg_feat that compute the inputs of recordings; nothing for other data."""
+    if not {"loudness", "pooling", "features"} <= front_end.keys():
+        return []
+    options = {
+        "normalised": _c_bool(front_end["loudness"] == "normalised"),
+        "pooling": f"JRG_FEAT_POOLING_{str(front_end['pooling']).upper()}",
+        "cepstrum": _c_bool(front_end["features"] == "mfcc"),
+    }
+    return [_SOUND.format(**options)]
+
+
+def _c_bool(value: bool) -> str:
+    return "true" if value else "false"
 
 
 _PROTOTYPES = """\
@@ -217,6 +234,16 @@ Its data are of the kind `{kind}`. These numbers say how they become the network
 | | |
 |---|---|
 {rows}"""
+
+_SOUND = """\
+On a board `jrg_feat` computes them from one second of 16-bit samples, with these options. It is in Jaragua's
+`firmware/lib/jrg_feat`, and `docs/reference/features.md` shows the calls.
+
+```c
+#include "jrg_feat.h"
+
+const jrg_feat_options options = {{.normalised = {normalised}, .pooling = {pooling}, .cepstrum = {cepstrum}}};
+```"""
 
 _REAL_VALUES = """\
 `jrg_model_input_from_float(values, input)` makes the input of real values in the unit of the network's training."""

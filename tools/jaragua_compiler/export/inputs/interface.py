@@ -21,7 +21,7 @@ class ModelInterface:
     """Inputs and outputs of a model of one's own data.
 
     classes: names of the outputs in their order; none if a label means another class in every task. inputs: columns of
-    a table with their scaling (I1 to I4). front_end: numbers of what makes the inputs of recordings (F1 to F11), images
+    a table with their scaling (I1 to I4). front_end: numbers of what makes the inputs of recordings (F1 to F13), images
     or windows of rows.
     """
 
