@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from common.postgres_server import PostgresServer, running_server
+from common.processes import own_programs
 from forked import Forker
 from images import built_image
 from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard
@@ -23,8 +24,6 @@ from schedule import sort_longest_first
 
 #: What a test with a mark cannot do without (pyproject.toml says what the marks mean).
 NEEDED = {"board": ("arm-none-eabi-gcc", "qemu-system-arm"), "cross": ("arm-none-eabi-gcc",)}
-
-OWN_PROGRAMS = ("qemu-system-arm", "mosquitto", "jaragua", "bin/postgres -D")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -203,5 +202,5 @@ def _is_below(pid: int, parents: dict[int, int]) -> bool:
 def nothing_left_running() -> Iterator[None]:
     """Fails the run if a board, a broker or a command of ours outlives the tests that started it."""
     yield
-    left = [command for command in _descendants().values() if any(name in command for name in OWN_PROGRAMS)]
+    left = own_programs(_descendants().values(), Path(__file__).parents[1])
     assert not left, f"left running by a test: {left}"

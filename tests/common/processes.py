@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from pathlib import Path
+
+#: Parts of the command lines of what this project starts.
+OWN_PROGRAMS = ("qemu-system-arm", "mosquitto", "jaragua", "bin/postgres -D")
 
 
 @contextlib.asynccontextmanager
@@ -19,3 +23,11 @@ async def process_of(
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+def own_programs(commands: Iterable[str], root: Path) -> list[str]:
+    """Command lines of OWN_PROGRAMS. root: of the clone, whose name says nothing of a program in it.
+
+    Python's own helpers (multiprocessing's resource tracker) run with the clone's interpreter until a worker ends.
+    """
+    return [command for command in commands if any(name in command.replace(str(root), "") for name in OWN_PROGRAMS)]

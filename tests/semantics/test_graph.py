@@ -182,6 +182,7 @@ def test_s4_1_a_fleet_on_a_broker_keeps_the_graph_current(tmp_path: Path) -> Non
             await until(lambda: len(device_records(store)) == 1 and len(store.refusals()) == 1)
             await client.publish(TOPIC, b"", qos=1, retain=True)
             await until(lambda: device_records(store) == [])
+            await directory.settled()  # the store changes before the counter does
         assert (directory.counters.taken, directory.counters.refused, directory.counters.removed) == (1, 1, 1)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
