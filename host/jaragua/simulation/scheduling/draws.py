@@ -6,6 +6,7 @@ draws those of many rounds at once (`DrawsMany`), in a thread, as most of it is 
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate, chain, islice, pairwise
+from multiprocessing import parent_process
 from multiprocessing.context import SpawnContext, SpawnProcess
 from types import ModuleType
 from typing import Final, TypeAlias
@@ -105,7 +107,7 @@ def _drawer(simulation: Simulation) -> _Drawer:
 
 
 def _processes(count: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(count, _WorkerContext(), initializer=_leave_interrupts_to_the_parent)
+    return ProcessPoolExecutor(count, _WorkerContext(), initializer=_begin_worker)
 
 
 class _WorkerProcess(SpawnProcess):
@@ -206,5 +208,15 @@ def _support(drawer: _Drawer, device: str, seed: int) -> Samples:
     return task_model(simulation).tasks.train_task(*asked).support
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _begin_worker() -> None:
+    """Interrupts are the parent's; a parent that is killed takes its workers with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    """The pool's own way to tell that the parent is gone is a pipe whose other end its workers hold, too."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
