@@ -20,6 +20,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from common.processes import is_running
 from jaragua_broker.ports import free_port
 from limits import GENEROUS_S
 
@@ -188,13 +189,6 @@ def _children(pid: int) -> list[int]:
 def _wait_for_the_end(pids: list[int]) -> None:
     """They are nobody's children now; while one lives, the next server does not start."""
     until_s = time.monotonic() + GENEROUS_S
-    while any(_lives(pid) for pid in pids):
+    while any(map(is_running, pids)):
         assert time.monotonic() < until_s
         time.sleep(0.005)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return "Z" not in (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0])
-    except OSError:
-        return False

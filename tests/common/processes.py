@@ -31,3 +31,11 @@ def own_programs(commands: Iterable[str], root: Path) -> list[str]:
     Python's own helpers (multiprocessing's resource tracker) run with the clone's interpreter until a worker ends.
     """
     return [command for command in commands if any(name in command.replace(str(root), "") for name in OWN_PROGRAMS)]
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process; one that has ended and that nobody has waited for is a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from common.processes import is_running
 from images import built_image
 from jaragua.cli.main import run as run_command
 from jaragua.emulate import EmulatedBoard, EmulatedFleet, NativeBoard, QemuBoard, build_image
@@ -48,14 +49,6 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
-
-
-def is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 @pytest.mark.board

@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+
+from common.processes import is_running
 
 #: A process that lives with two workers until it is killed.
 _PARENT = """
@@ -25,15 +26,6 @@ with _processes(2) as pool:
 PATIENCE_S = 60
 
 
-def is_running(pid: int) -> bool:
-    """A process that has ended and that nobody has waited for is a zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_workers_end_with_a_parent_that_is_killed(how: signal.Signals) -> None:
     command = [sys.executable, "-c", _PARENT]
