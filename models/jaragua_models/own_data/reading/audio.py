@@ -1,6 +1,5 @@
 """Read recordings: any rate, width and number of channels becomes one second of 16-bit mono (D1 to D4)."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,22 +38,15 @@ def read(description: Description) -> Table:
     _check_speakers(folder, found)
     check_none_empty((word for speaker in folders(folder) for word in folders(speaker)), found, SUFFIXES)
     check_any(folder, found, "<speaker>/<word>/<file>.wav")
-    rows, sounds = zip(*(_features(file, description.sound) for _, _, file in found), strict=True)
+    rows, sounds = zip(*(_heard(file, description.sound) for _, _, file in found), strict=True)
     x = np.stack(rows).astype(np.float32) / np.float32(1 << EXPONENT)
     labels, classes = numbered(folder, [word.name for _, word, _ in found], description.classes)
     devices = np.array([speaker.name for speaker, _, _ in found])
     return Table(folder, x, labels, classes, devices, sounds=sounds)
 
 
-def _features(file: Path, front_end: FrontEnd) -> tuple[NDArray[np.int16], Sound]:
+def _heard(file: Path, front_end: FrontEnd) -> tuple[NDArray[np.int16], Sound]:
     """Features of a recording, int16 [count], and how it sounds."""
-    clip, sound = _clip(file)
-    levels = front_end.levels_of(clip)
-    return front_end.of_levels(levels), replace(sound, rows=front_end.rows_of_sound(levels))
-
-
-def _clip(file: Path) -> tuple[NDArray[np.int16], Sound]:
-    """One second of a recording, int16 [16000], and how it sounds; its rows are not counted yet."""
     signal, rate_hz = _signal(file)
     if not len(signal):
         raise DataError(f"{file}: there are no samples in it.", "Record it again, or take it away.")
@@ -64,6 +56,7 @@ def _clip(file: Path) -> tuple[NDArray[np.int16], Sound]:
     if rate_hz != tables.RATE_HZ:
         mixed = needs("soxr", EXTRA, file).resample(mixed, rate_hz, tables.RATE_HZ, quality="HQ")  # D3
     whole = np.clip(np.rint(mixed * 32768), -32768, 32767).astype(np.int16)
+    levels = front_end.levels_of(_second(whole))
     sound = Sound(
         "/".join(file.parts[-3:]),
         rate_hz,
@@ -71,9 +64,9 @@ def _clip(file: Path) -> tuple[NDArray[np.int16], Sound]:
         len(signal) / rate_hz,
         loudness_db(mixed),
         float((np.abs(signal) >= FULL_SCALE).mean()),
-        rows=0,
+        front_end.rows_of_sound(levels),
     )
-    return _second(whole), sound
+    return front_end.of_levels(levels), sound
 
 
 def loudness_db(signal: Signal) -> float:
