@@ -58,24 +58,30 @@ def run_settings(model: str, found: Found, shots: int | None = None) -> Mapping[
     if candidate.trains:
         sections["run"] = {"rounds": found.rounds if found.is_short else trial.rounds}
         client = {"learning_rate": candidate.learning_rate, "passes": candidate.passes}
-    adapts = not found.is_short
-    evaluation: dict[str, Value] = {"learning_rate": _rounded(best.learning_rate)} if best.passes and adapts else {}
+    evaluation = _adaptation(found)
     if shots is not None:
         evaluation["shots"] = shots
     if (round_of := _round_of(found)) is not None:
         client |= {"ways": round_of[0], "shots": round_of[1]}
         evaluation["ways"] = found.ways
     if candidate.has_prototypes:
-        refine_passes = best.passes if candidate.enrols and adapts else 0
+        refine_passes = best.passes if candidate.enrols and not found.is_short else 0
         options: dict[str, float] = {"temperature": candidate.temperature, "refine_passes": refine_passes}
         options = {name: value for name, value in options.items() if value}
         more = {"episode_queries": candidate.queries, "adapt_by_steps": int(candidate.by_steps)}
         strategy["options"] = options | (more if candidate.trains else {})
-    if not candidate.enrols and adapts:
-        evaluation["passes"] = best.passes
     return {
         name: values for name, values in (sections | {"client": client, "evaluation": evaluation}).items() if values
     }
+
+
+def _adaptation(found: Found) -> dict[str, Value]:
+    """Rate and passes of a new device in a run's file; nothing where the start was cut short."""
+    best = found.best.adaptation
+    if found.is_short:
+        return {}
+    told: dict[str, Value] = {"learning_rate": _rounded(best.learning_rate)} if best.passes else {}
+    return told if found.best.candidate.enrols else told | {"passes": best.passes}
 
 
 def _round_of(found: Found) -> tuple[int, int] | None:
